@@ -1,0 +1,172 @@
+/**
+ * Makes a fresh clone ready: npm packages, a Python environment in .venv, an ffmpeg. Runs on any Node >= 20 before anything
+ * is installed, so it imports nothing but Node itself. It does nothing when nothing changed: each step keeps a stamp
+ * of what it was made from in .setup/.
+ *
+ *   node scripts/setup.mjs          what the server and the demo need
+ *   node scripts/setup.mjs --dev    also what tests and checks need
+ */
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { delimiter, dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
+const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python')
+const STAMPS = join(ROOT, '.setup')
+const OLDEST_PYTHON = [3, 11]
+const IS_DEV = process.argv.includes('--dev')
+
+/** The mistakes of the machine, told in one line with the command that mends them. */
+class SetupProblem extends Error {}
+
+function say(line) {
+  process.stderr.write(`${line}\n`)
+}
+
+/** Runs a command with its output visible. @throws SetupProblem with `advice` when it fails. */
+function run(command, args, advice) {
+  const { status, error } = spawnSync(command, args, { cwd: ROOT, stdio: ['ignore', 2, 2] })
+  if (status !== 0) {
+    const how = error ? error.message : `exit code ${status}`
+    throw new SetupProblem(`\`${command} ${args.join(' ')}\` failed (${how}). ${advice}`)
+  }
+}
+
+/** Runs a command silently; its stdout, or undefined when it cannot be run or fails. */
+function ask(command, args) {
+  const { status, stdout } = spawnSync(command, args, { cwd: ROOT, encoding: 'utf8' })
+  return status === 0 ? stdout.trim() : undefined
+}
+
+function fingerprint(parts, files) {
+  const hash = createHash('sha256').update(JSON.stringify(parts))
+  for (const file of files) hash.update(readFileSync(join(ROOT, file)))
+  return hash.digest('hex')
+}
+
+/** Does `work` unless the stamp says that it was done from the very same inputs and its product is still there. */
+function step(name, { from, product, title, work }) {
+  const stamp = join(STAMPS, name)
+  const isDone = existsSync(product) && existsSync(stamp) && readFileSync(stamp, 'utf8') === from
+  if (isDone) return
+  say(`── ${title}`)
+  const startedAt = Date.now()
+  work()
+  mkdirSync(STAMPS, { recursive: true })
+  writeFileSync(stamp, from)
+  say(`   done in ${Math.round((Date.now() - startedAt) / 1000)} s`)
+}
+
+/** Dev is a superset: once it is installed, starting the server must not take it away again. */
+function mode(name) {
+  const stamp = join(STAMPS, `${name}-mode`)
+  const isDev = IS_DEV || (existsSync(stamp) && readFileSync(stamp, 'utf8') === 'dev')
+  mkdirSync(STAMPS, { recursive: true })
+  writeFileSync(stamp, isDev ? 'dev' : 'run')
+  return isDev ? 'dev' : 'run'
+}
+
+function installNodePackages() {
+  const wanted = mode('npm')
+  step('npm', {
+    from: fingerprint([wanted], ['package.json', 'package-lock.json']),
+    product: join(ROOT, 'node_modules', '.bin', 'node'),
+    title: `npm packages (${wanted === 'dev' ? 'with the tools for tests' : 'what the server needs'})`,
+    work() {
+      const args = ['ci', '--no-audit', '--no-fund', '--loglevel=error']
+      if (wanted === 'run') args.push('--omit=dev')
+      run('npm', args, 'Check the network, then run the same command again.')
+    },
+  })
+}
+
+/** The newest suitable Python that can be found by name. @throws SetupProblem when there is none. */
+function findPython() {
+  const names = ['python3.12', 'python3.13', 'python3.11', 'python3', 'python']
+  for (const name of [process.env.SETUP_PYTHON, ...names].filter(Boolean)) {
+    const version = ask(name, ['-c', 'import sys; print(*sys.version_info[:2])'])?.split(' ').map(Number)
+    if (!version || version[0] !== OLDEST_PYTHON[0] || version[1] < OLDEST_PYTHON[1]) continue
+    return { name, version: version.join('.') }
+  }
+  throw new SetupProblem(
+    `No Python ≥ ${OLDEST_PYTHON.join('.')} found. Install one (Debian: \`apt install python3 python3-venv\`) or set SETUP_PYTHON.`,
+  )
+}
+
+/** What pyproject.toml asks for, as pip requirements; the lock pins them through `pip -c`. */
+function pythonRequirements(python, groups) {
+  const program = [
+    'import sys, tomllib',
+    'p = tomllib.load(open("python/pyproject.toml", "rb"))',
+    'print(*p["project"]["dependencies"], *(r for g in sys.argv[1:] for r in p["dependency-groups"][g]), sep="\\n")',
+  ].join('\n')
+  const output = ask(python, ['-c', program, ...groups])
+  if (!output) throw new SetupProblem('python/pyproject.toml could not be read.')
+  return output.split('\n')
+}
+
+function installPythonPackages() {
+  const wanted = mode('python')
+  const from = fingerprint([wanted], ['python/pyproject.toml', 'python/requirements.lock'])
+  step('python', {
+    from,
+    product: VENV_PYTHON,
+    title: 'Python packages in .venv (torch is the big one: a few minutes the first time)',
+    work() {
+      const python = findPython()
+      if (!existsSync(VENV_PYTHON)) {
+        rmSync(join(ROOT, '.venv'), { recursive: true, force: true })
+        rmSync(join(STAMPS, 'ffmpeg'), { force: true }) // the ffmpeg that lay in there is gone too
+        run(python.name, ['-m', 'venv', '.venv'], 'On Debian and Ubuntu: `apt install python3-venv`.')
+      }
+      pipInstall(pythonRequirements(VENV_PYTHON, wanted === 'dev' ? ['dev'] : []))
+    },
+  })
+}
+
+function pipInstall(requirements) {
+  const args = [
+    '-m',
+    'pip',
+    'install',
+    '--disable-pip-version-check',
+    '-c',
+    'python/requirements.lock',
+    ...requirements,
+  ]
+  run(VENV_PYTHON, args, 'Check the network and the free disk space, then run it again.')
+}
+
+function isExecutable(file) {
+  return ask(file, ['-version']) !== undefined
+}
+
+/** The order that src/audio/ffmpeg.ts follows too; only when all of it fails is PyPI's binary fetched. */
+function provideFfmpeg() {
+  const packaged = join(ROOT, 'node_modules', 'ffmpeg-static', 'ffmpeg')
+  const known = [process.env.FFMPEG_PATH, 'ffmpeg', existsSync(packaged) ? packaged : undefined].filter(
+    Boolean,
+  )
+  if (known.some(isExecutable)) return
+  step('ffmpeg', {
+    from: fingerprint(['imageio-ffmpeg'], ['python/requirements.lock']),
+    product: VENV_PYTHON,
+    title: 'ffmpeg (none on this machine: the one that PyPI carries)',
+    work: () => pipInstall(['imageio-ffmpeg']),
+  })
+}
+
+// npm puts the system's Node first only until node_modules/.bin holds ours; children of this script get ours when it is there.
+process.env.PATH = [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
+
+try {
+  installNodePackages()
+  installPythonPackages()
+  provideFfmpeg()
+} catch (problem) {
+  if (!(problem instanceof SetupProblem)) throw problem
+  say(`setup: ${problem.message}`)
+  process.exit(1)
+}

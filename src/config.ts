@@ -1,0 +1,147 @@
+/**
+ * The environment becomes one frozen Config, read once. The only reader of process.env;
+ * what the settings mean to the parts is decided by the parts.
+ */
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+const GIB = 1024 ** 3
+
+const wholeNumber = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum)
+
+/** Each setting: how it is parsed, what it defaults to, and what the README says of it. */
+const SETTINGS = {
+  MODEL: {
+    schema: z.string().min(1),
+    fallback: 'syvai/hviske-v2',
+    about: 'Hub id or local directory of a Whisper model',
+  },
+  HOST: { schema: z.string().min(1), fallback: '0.0.0.0', about: 'Address to listen on' },
+  PORT: {
+    schema: wholeNumber(0, 65_535),
+    fallback: '8000',
+    about: 'Port to listen on; 0 takes any free one',
+  },
+  DEVICE: {
+    schema: z.enum(['auto', 'cuda', 'cpu']),
+    fallback: 'auto',
+    about: 'Where the model runs: auto, cuda or cpu',
+  },
+  COMPUTE_TYPE: {
+    schema: z.enum(['auto', 'bfloat16', 'float16', 'float32']),
+    fallback: 'auto',
+    about: 'Arithmetic: auto, bfloat16, float16 or float32',
+  },
+  DEFAULT_LANGUAGE: {
+    schema: z.string().regex(/^([a-z]{2,3}|auto)$/, 'an ISO code such as da, or auto'),
+    fallback: 'da',
+    about: 'Language when a request names none; auto detects it',
+  },
+  DATA_DIR: {
+    schema: z.string().min(1),
+    fallback: 'data',
+    about: 'Directory for uploads and decoded audio while they are needed',
+  },
+  FFMPEG_PATH: {
+    schema: z.string(),
+    fallback: '',
+    about: 'An ffmpeg to use instead of the one that is found',
+  },
+  PYTHON_PATH: {
+    schema: z.string().min(1),
+    fallback: '.venv/bin/python',
+    about: 'The Python that runs the model',
+  },
+  LOG_LEVEL: {
+    schema: z.enum(['debug', 'info', 'warn', 'error', 'silent']),
+    fallback: 'info',
+    about: 'debug, info, warn, error or silent',
+  },
+  CORS_ORIGINS: {
+    schema: z.string(),
+    fallback: '',
+    about: 'Comma-separated origins whose web pages may call us; * for all; empty for none',
+  },
+  MAX_UPLOAD_BYTES: {
+    schema: wholeNumber(1, Number.MAX_SAFE_INTEGER),
+    fallback: String(10 * GIB),
+    about: 'Largest request body in bytes (10 GiB)',
+  },
+  MAX_AUDIO_SECONDS: {
+    schema: wholeNumber(1, 31 * 86_400),
+    fallback: String(86_400),
+    about: 'Longest recording in seconds (24 hours)',
+  },
+  MAX_CONCURRENT_TRANSCRIPTIONS: {
+    schema: wholeNumber(1, 1024),
+    fallback: '16',
+    about: 'Recordings in the engine at once; the others wait in order',
+  },
+} as const
+
+export type SettingName = keyof typeof SETTINGS
+
+export interface Config {
+  readonly model: string
+  readonly host: string
+  readonly port: number
+  readonly device: 'auto' | 'cuda' | 'cpu'
+  readonly computeType: 'auto' | 'bfloat16' | 'float16' | 'float32'
+  /** ISO code, or `auto`. */
+  readonly defaultLanguage: string
+  readonly dataDir: string
+  /** Undefined: look for one. */
+  readonly ffmpegPath: string | undefined
+  readonly pythonPath: string
+  readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  readonly corsOrigins: readonly string[]
+  readonly maxUploadBytes: number
+  readonly maxAudioSeconds: number
+  readonly maxConcurrentTranscriptions: number
+}
+
+/** Name, default and meaning of every setting, for the README's table and its test. */
+export const SETTINGS_TABLE = Object.entries(SETTINGS).map(([name, { fallback, about }]) => ({
+  name,
+  fallback,
+  about,
+}))
+
+type Value<Name extends SettingName> = z.output<(typeof SETTINGS)[Name]['schema']>
+
+/**
+ * Reads the settings; an empty variable counts as unset. Relative paths are taken from the working directory.
+ *
+ * @throws Error naming every setting that is wrong, its value and what is allowed.
+ */
+export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+  const problems: string[] = []
+  const read = <Name extends SettingName>(name: Name): Value<Name> => {
+    const raw = environment[name] || SETTINGS[name].fallback
+    const parsed = SETTINGS[name].schema.safeParse(raw)
+    if (!parsed.success) problems.push(`${name}=${raw}: ${parsed.error.issues[0]?.message ?? 'not allowed'}`)
+    return parsed.data as Value<Name>
+  }
+
+  const config: Config = {
+    model: read('MODEL'),
+    host: read('HOST'),
+    port: read('PORT'),
+    device: read('DEVICE'),
+    computeType: read('COMPUTE_TYPE'),
+    defaultLanguage: read('DEFAULT_LANGUAGE'),
+    dataDir: resolve(read('DATA_DIR')),
+    ffmpegPath: read('FFMPEG_PATH') || undefined,
+    pythonPath: resolve(read('PYTHON_PATH')),
+    logLevel: read('LOG_LEVEL'),
+    corsOrigins: read('CORS_ORIGINS')
+      .split(',')
+      .map((origin) => origin.trim())
+      .filter(Boolean),
+    maxUploadBytes: read('MAX_UPLOAD_BYTES'),
+    maxAudioSeconds: read('MAX_AUDIO_SECONDS'),
+    maxConcurrentTranscriptions: read('MAX_CONCURRENT_TRANSCRIPTIONS'),
+  }
+  if (problems.length > 0) throw new Error(`settings that cannot be used: ${problems.join('; ')}`)
+  return Object.freeze(config)
+}

@@ -1,0 +1,27 @@
+/** What the engine tells about itself from outside: for /health, /v1/models and the log. */
+
+/** The model that is loaded, and why the automatic choices fell as they did (the child's `ready` message). */
+export interface EngineFacts {
+  readonly modelId: string
+  /** Null for a plain directory. */
+  readonly revision: string | null
+  readonly device: string
+  readonly deviceName: string
+  readonly computeType: string
+  /** ISO codes, in the model's order. */
+  readonly languages: readonly string[]
+  readonly canTranslate: boolean
+  readonly vad: string
+  readonly batchWindows: number
+  readonly repairs: readonly string[]
+  readonly reasons: Readonly<Record<string, string>>
+  readonly versions: Readonly<Record<string, string>>
+  readonly readyAtUnixSeconds: number
+}
+
+/** `loading` also covers the rebirth after a crash. `failed` is final: the process should end. */
+export type EngineState =
+  | { readonly phase: 'loading'; readonly message: string; readonly fraction: number | null }
+  | { readonly phase: 'ready'; readonly facts: EngineFacts }
+  | { readonly phase: 'failed'; readonly message: string }
+  | { readonly phase: 'stopped' }

@@ -1,0 +1,63 @@
+/**
+ * The table of everything a client can be told went wrong. It decides status, type and code;
+ * it does not know how a response is written (app.ts does).
+ */
+
+/** Every failure a client can see. Adding a row here is the only way to add one. */
+export const FAILURES = {
+  missing_file: { status: 400, type: 'invalid_request_error' },
+  empty_file: { status: 400, type: 'invalid_request_error' },
+  invalid_audio: { status: 400, type: 'invalid_request_error' },
+  no_audio_track: { status: 400, type: 'invalid_request_error' },
+  audio_too_short: { status: 400, type: 'invalid_request_error' },
+  audio_too_long: { status: 400, type: 'invalid_request_error' },
+  invalid_value: { status: 400, type: 'invalid_request_error' },
+  invalid_language: { status: 400, type: 'invalid_request_error' },
+  invalid_multipart: { status: 400, type: 'invalid_request_error' },
+  not_found: { status: 404, type: 'invalid_request_error' },
+  model_not_found: { status: 404, type: 'invalid_request_error' },
+  method_not_allowed: { status: 405, type: 'invalid_request_error' },
+  request_timeout: { status: 408, type: 'invalid_request_error' },
+  file_too_large: { status: 413, type: 'invalid_request_error' },
+  unsupported_media_type: { status: 415, type: 'invalid_request_error' },
+  client_closed_request: { status: 499, type: 'invalid_request_error' },
+  internal_error: { status: 500, type: 'server_error' },
+  engine_crashed: { status: 500, type: 'server_error' },
+  engine_failed: { status: 500, type: 'server_error' },
+  queue_full: { status: 503, type: 'server_error' },
+  engine_loading: { status: 503, type: 'server_error' },
+  shutting_down: { status: 503, type: 'server_error' },
+} as const
+
+export type FailureCode = keyof typeof FAILURES
+
+interface FailureDetails {
+  /** The request field that was wrong, as OpenAI's `param`. */
+  readonly param?: string
+  /** Sent as `Retry-After`; a whole number of seconds from 1 to 60. */
+  readonly retryAfterSeconds?: number
+  readonly cause?: unknown
+}
+
+/** `message` is shown to the client: what was wrong, what is allowed. What only we may see travels in `cause`. */
+export class Failure extends Error {
+  readonly code: FailureCode
+  readonly param: string | null
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
+    super(message, { cause: details.cause })
+    this.name = 'Failure'
+    this.code = code
+    this.param = details.param ?? null
+    this.retryAfterSeconds = details.retryAfterSeconds
+  }
+
+  get status(): number {
+    return FAILURES[this.code].status
+  }
+
+  get type(): string {
+    return FAILURES[this.code].type
+  }
+}

@@ -1,0 +1,93 @@
+/**
+ * The currency of the house: what a recording says, and the events on the way there.
+ * Times are seconds from the start of the recording. This file imports nothing.
+ */
+
+/** One spoken word. `word` keeps Whisper's leading space, so joined words are the segment's text. */
+export interface Word {
+  readonly word: string
+  readonly startSeconds: number
+  readonly endSeconds: number
+  readonly probability: number
+}
+
+/** A stretch of speech with OpenAI's ten figures; `words` only when word timestamps were asked for. */
+export interface Segment {
+  readonly id: number
+  /** Start of the decoding window in frames of 10 ms, as OpenAI's `seek`. */
+  readonly seek: number
+  readonly startSeconds: number
+  readonly endSeconds: number
+  /** Keeps Whisper's leading space. */
+  readonly text: string
+  readonly tokens: readonly number[]
+  readonly temperature: number
+  readonly avgLogprob: number
+  readonly compressionRatio: number
+  readonly noSpeechProb: number
+  readonly words?: readonly Word[]
+}
+
+/** Text that a guard removed, and why: never silently gone. */
+export interface DroppedText {
+  readonly reason: string
+  readonly startSeconds: number
+  readonly endSeconds: number
+  readonly text: string
+}
+
+export type Task = 'transcribe' | 'translate'
+
+/** `text` is always the joined segment texts, trimmed at both ends. */
+export interface Transcript {
+  readonly task: Task
+  readonly text: string
+  /** ISO code of the language spoken. */
+  readonly language: string
+  /** Absent when the client named the language: then nothing was measured. */
+  readonly languageProbability?: number
+  readonly durationSeconds: number
+  readonly segments: readonly Segment[]
+  readonly dropped: readonly DroppedText[]
+}
+
+/** What happens on the road, in this order: any number of the first three, then exactly one `done`. */
+export type TranscriptEvent =
+  | { readonly kind: 'decoded'; readonly durationSeconds: number }
+  | { readonly kind: 'progress'; readonly processedSeconds: number; readonly durationSeconds: number }
+  | { readonly kind: 'segments'; readonly segments: readonly Segment[] }
+  | { readonly kind: 'done'; readonly transcript: Transcript }
+
+/** One language and how probable the model finds it. */
+export interface LanguageGuess {
+  readonly language: string
+  readonly probability: number
+}
+
+/** All languages the model knows, most probable first. */
+export interface DetectedLanguage {
+  readonly language: string
+  readonly probability: number
+  readonly languages: readonly LanguageGuess[]
+  readonly durationSeconds: number
+}
+
+/** The text of a transcript as clients read it: joined segments, without the outer spaces. */
+export function joinText(segments: readonly Segment[]): string {
+  return segments
+    .map((segment) => segment.text)
+    .join('')
+    .trim()
+}
+
+/**
+ * "Not streaming" is waiting for the last event.
+ *
+ * @throws Error when the stream ends without `done`: a bug of whoever produced it.
+ */
+export async function collect(events: AsyncIterable<TranscriptEvent>): Promise<Transcript> {
+  for await (const event of events) {
+    if (event.kind === 'done') return event.transcript
+  }
+  throw new Error('the transcript events ended without `done`')
+}
