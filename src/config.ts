@@ -79,7 +79,7 @@ const SETTINGS = {
   },
 } as const
 
-export type SettingName = keyof typeof SETTINGS
+type SettingName = keyof typeof SETTINGS
 
 export interface Config {
   readonly model: string
@@ -112,9 +112,9 @@ type Value<Name extends SettingName> = z.output<(typeof SETTINGS)[Name]['schema'
 /**
  * Reads the settings; an empty variable counts as unset. Relative paths are taken from the working directory.
  *
- * @throws Error naming every setting that is wrong, its value and what is allowed.
+ * @throws Error naming every setting that is wrong, its value and what is allowed, one a line.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>>): Config {
+export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
   const problems: string[] = []
   const read = <Name extends SettingName>(name: Name): Value<Name> => {
     const raw = environment[name] || SETTINGS[name].fallback
@@ -142,6 +142,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxAudioSeconds: read('MAX_AUDIO_SECONDS'),
     maxConcurrentTranscriptions: read('MAX_CONCURRENT_TRANSCRIPTIONS'),
   }
-  if (problems.length > 0) throw new Error(`settings that cannot be used: ${problems.join('; ')}`)
+  if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
 }

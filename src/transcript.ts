@@ -59,7 +59,7 @@ export type TranscriptEvent =
   | { readonly kind: 'done'; readonly transcript: Transcript }
 
 /** One language and how probable the model finds it. */
-export interface LanguageGuess {
+interface LanguageGuess {
   readonly language: string
   readonly probability: number
 }

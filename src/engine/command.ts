@@ -1,0 +1,48 @@
+/** The command line of the Python child. It decides where the child runs and what it is told; nothing is started here. */
+import { existsSync, statSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Config } from '../config.ts'
+
+/** A program to start, ready to be given to the operating system. */
+export interface WorkerCommand {
+  readonly file: string
+  readonly args: readonly string[]
+  readonly cwd: string
+  /** Added to our own environment. */
+  readonly environment: Readonly<Record<string, string>>
+}
+
+/** `python -m whisper_worker` finds the package because this is its working directory. */
+const PYTHON_DIRECTORY = fileURLToPath(new URL('../../python/', import.meta.url))
+
+/** `modelArguments` are `modelArguments(config)`, or `['--fake']` for the model without torch. */
+export function workerCommand(
+  pythonPath: string,
+  modelArguments: readonly string[],
+  spoolDirectory: string,
+): WorkerCommand {
+  return {
+    file: pythonPath,
+    args: ['-m', 'whisper_worker', ...modelArguments, '--spool-dir', spoolDirectory],
+    cwd: PYTHON_DIRECTORY,
+    // Otherwise Python keeps what it prints in a buffer, and a crash takes the last words with it.
+    environment: { PYTHONUNBUFFERED: '1' },
+  }
+}
+
+export function modelArguments(config: Pick<Config, 'model' | 'device' | 'computeType'>): string[] {
+  return [
+    '--model',
+    absoluteIfDirectory(config.model),
+    '--device',
+    config.device,
+    '--compute-type',
+    config.computeType,
+  ]
+}
+
+/** The child has another working directory; and a Hub id looks like a relative path until one looks at the disk. */
+function absoluteIfDirectory(model: string): string {
+  return existsSync(model) && statSync(model).isDirectory() ? resolve(model) : model
+}

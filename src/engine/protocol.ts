@@ -1,0 +1,167 @@
+/**
+ * Every message of PROTOCOL.md, as it is on the wire (snake_case, seconds). Strict: a field that we do not know is an error.
+ * What the messages mean to us is decided in `from-wire.ts`; `python/whisper_worker/protocol.py` is the other half.
+ */
+import { z } from 'zod'
+
+/** The number both sides say at the handshake; another one means an installation of two halves. */
+export const PROTOCOL = 1
+
+const id = z.int().positive()
+const seconds = z.number().nonnegative()
+const probability = z.number().min(0).max(1)
+
+const Word = z.strictObject({ word: z.string(), start: seconds, end: seconds, probability })
+
+const Segment = z.strictObject({
+  seek: z.int().nonnegative(),
+  start: seconds,
+  end: seconds,
+  text: z.string(),
+  tokens: z.array(z.int()),
+  temperature: z.number(),
+  avg_logprob: z.number(),
+  compression_ratio: z.number(),
+  no_speech_prob: probability,
+  words: z.array(Word).nullable(),
+})
+
+const Hello = z.strictObject({ kind: z.literal('hello'), protocol: z.int(), pid: z.int() })
+
+const Loading = z.strictObject({
+  kind: z.literal('loading'),
+  stage: z.enum(['downloading', 'loading', 'warming_up']),
+  message: z.string(),
+  fraction: probability.nullable(),
+})
+
+const Ready = z.strictObject({
+  kind: z.literal('ready'),
+  model: z.strictObject({ id: z.string(), revision: z.string().nullable(), directory: z.string() }),
+  device: z.string(),
+  device_name: z.string(),
+  compute_type: z.string(),
+  languages: z.array(z.string()),
+  is_multilingual: z.boolean(),
+  can_translate: z.boolean(),
+  has_word_timestamps: z.boolean(),
+  vad: z.string(),
+  batch_windows: z.int(),
+  repairs: z.array(z.string()),
+  reasons: z.record(z.string(), z.string()),
+  versions: z.record(z.string(), z.string()),
+})
+
+const Fatal = z.strictObject({
+  kind: z.literal('fatal'),
+  code: z.enum([
+    'model_unavailable',
+    'model_unsupported',
+    'device_unavailable',
+    'device_failed',
+    'protocol_error',
+    'internal',
+  ]),
+  message: z.string(),
+})
+
+const Window = z.strictObject({
+  kind: z.literal('window'),
+  id,
+  index: z.int().nonnegative(),
+  start: seconds,
+  end: seconds,
+  language: z.string(),
+  segments: z.array(Segment),
+})
+
+const Progress = z.strictObject({
+  kind: z.literal('progress'),
+  id,
+  processed_seconds: seconds,
+  duration_seconds: seconds,
+  windows_done: z.int().nonnegative(),
+})
+
+const Done = z.strictObject({
+  kind: z.literal('done'),
+  id,
+  duration_seconds: seconds,
+  speech_seconds: seconds,
+  language: z.string(),
+  language_probability: probability.nullable(),
+  windows: z.int().nonnegative(),
+  dropped: z.array(z.strictObject({ reason: z.string(), start: seconds, end: seconds, text: z.string() })),
+  timings: z.strictObject({
+    waited_seconds: seconds,
+    vad_seconds: seconds,
+    encode_seconds: seconds,
+    decode_seconds: seconds,
+  }),
+})
+
+const Detected = z.strictObject({
+  kind: z.literal('detected'),
+  id,
+  language: z.string(),
+  probability,
+  languages: z.array(z.strictObject({ language: z.string(), probability })),
+  duration_seconds: seconds,
+})
+
+const Failed = z.strictObject({
+  kind: z.literal('failed'),
+  id,
+  code: z.enum(['invalid_audio', 'invalid_language', 'prompt_too_long', 'out_of_memory', 'internal']),
+  message: z.string(),
+})
+
+const Cancelled = z.strictObject({ kind: z.literal('cancelled'), id })
+
+const Pong = z.strictObject({
+  kind: z.literal('pong'),
+  id,
+  steps: z.int().nonnegative(),
+  requests: z.int().nonnegative(),
+  windows_waiting: z.int().nonnegative(),
+})
+
+/** What the child may say about one request; all but the first two are final and come exactly once. */
+const Answer = z.discriminatedUnion('kind', [Window, Progress, Done, Detected, Failed, Cancelled, Pong])
+export type Answer = z.infer<typeof Answer>
+
+/** Everything the child may say. */
+export const WorkerMessage = z.discriminatedUnion('kind', [Hello, Loading, Ready, Fatal, ...Answer.options])
+export type WorkerMessage = z.infer<typeof WorkerMessage>
+
+export type LoadingMessage = z.infer<typeof Loading>
+export type ReadyMessage = z.infer<typeof Ready>
+export type FatalMessage = z.infer<typeof Fatal>
+export type WindowMessage = z.infer<typeof Window>
+export type DoneMessage = z.infer<typeof Done>
+export type DetectedMessage = z.infer<typeof Detected>
+export type FailedMessage = z.infer<typeof Failed>
+
+/** Everything we may say to the child. */
+export const WorkerRequest = z.discriminatedUnion('kind', [
+  z.strictObject({
+    kind: z.literal('transcribe'),
+    id,
+    pcm_path: z.string(),
+    language: z.string().nullable(),
+    task: z.enum(['transcribe', 'translate']),
+    prompt: z.string().nullable(),
+    temperature: z.number().min(0).max(1),
+    word_timestamps: z.boolean(),
+  }),
+  z.strictObject({ kind: z.literal('detect_language'), id, pcm_path: z.string() }),
+  z.strictObject({ kind: z.literal('cancel'), id }),
+  z.strictObject({ kind: z.literal('ping'), id }),
+  z.strictObject({ kind: z.literal('shutdown') }),
+])
+export type WorkerRequest = z.infer<typeof WorkerRequest>
+
+/** A request that is owed an answer, before it has its id. */
+export type Question =
+  | Omit<Extract<WorkerRequest, { kind: 'transcribe' }>, 'id'>
+  | Omit<Extract<WorkerRequest, { kind: 'detect_language' }>, 'id'>

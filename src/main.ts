@@ -1,0 +1,141 @@
+/**
+ * Reads the settings, builds the parts, listens, shuts down in order. The only place that chooses who works with whom;
+ * it decides nothing about speech or HTTP.
+ */
+import { once } from 'node:events'
+import { Server } from 'node:http'
+import { createAdaptorServer } from '@hono/node-server'
+import { createApp } from './app.ts'
+import { decode } from './audio/decode.ts'
+import { findFfmpeg } from './audio/ffmpeg.ts'
+import { type Config, readConfig } from './config.ts'
+import { modelArguments, workerCommand } from './engine/command.ts'
+import { createEngine } from './engine/engine.ts'
+import { createLog, type Log } from './log.ts'
+import { Admission } from './queue/admission.ts'
+import { openSpool } from './spool.ts'
+import { createTranscriber } from './transcriber.ts'
+
+/** Running requests may finish in this time after the first signal. Shorter than compose's stop_grace_period. */
+const DRAIN_MS = 30_000
+/** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
+const SAME_WISH_MS = 1000
+/** Each ffmpeg uses one core, and four keep any engine busy. */
+const DECODES_AT_ONCE = 4
+
+/** How Node treats connections: an upload may take hours, and Caddy keeps idle connections longer than Node does by default. */
+const SERVER_OPTIONS = {
+  requestTimeout: 0,
+  headersTimeout: 60_000,
+  keepAliveTimeout: 150_000,
+  connectionsCheckingInterval: 10_000,
+}
+
+/** Returns when a signal has asked for the end and everything is closed. @throws Error for the operator. */
+async function run(config: Config, log: Log): Promise<void> {
+  const stopRequested = untilStopRequested(log)
+  const ffmpeg = await findFfmpeg(config)
+  log.info(`ffmpeg ${ffmpeg.version}`, {
+    path: ffmpeg.path,
+    hasResourceLimits: ffmpeg.prlimitPath !== undefined,
+  })
+
+  await using spool = await openSpool(config.dataDir)
+  const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
+  await using engine = createEngine({ command, log })
+  const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
+  const decoding = new Admission({ places: DECODES_AT_ONCE })
+  const transcribing = new Admission({ places: config.maxConcurrentTranscriptions })
+  const app = createApp({
+    config,
+    log,
+    spoolDir: spool.path,
+    engineState: () => engine.state(),
+    queueState: () => ({
+      active: transcribing.state().active,
+      waiting: transcribing.state().waiting + decoding.state().waiting,
+    }),
+    transcriber: createTranscriber({
+      decode: (path, signal) => decode(ffmpeg, path, limits, signal),
+      decoding,
+      transcribing,
+      engine,
+    }),
+  })
+
+  const server = await listen(app, config)
+  log.info('listening', { url: reachableUrl(server, config.host) })
+  try {
+    // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
+    await Promise.race([stopRequested, engine.start().then(() => stopRequested)])
+    await drain(server, log)
+  } finally {
+    server.closeAllConnections()
+    server.close()
+  }
+}
+
+/** @throws Error when the port is taken or the address is not ours. */
+async function listen(app: ReturnType<typeof createApp>, { host, port }: Config): Promise<Server> {
+  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_OPTIONS })
+  if (!(server instanceof Server)) throw new Error('expected an HTTP/1.1 server')
+  server.listen(port, host)
+  await once(server, 'listening')
+  return server
+}
+
+/** An address that can be pasted into a browser on this machine: the wildcard is none. */
+function reachableUrl(server: Server, host: string): string {
+  const address = server.address()
+  if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
+  const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`
+}
+
+/** Takes no new connections and lets the running requests finish, but not for ever. */
+async function drain(server: Server, log: Log): Promise<void> {
+  const closed = once(server, 'close')
+  server.close()
+  const tooLate = setTimeout(() => {
+    log.warn('some requests did not finish in time and are cut off', { drainMs: DRAIN_MS })
+    server.closeAllConnections()
+  }, DRAIN_MS)
+  await closed
+  clearTimeout(tooLate)
+}
+
+/** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
+function untilStopRequested(log: Log): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>()
+  let first: { signal: string; atMs: number } | undefined
+  const stop = (signal: 'SIGINT' | 'SIGTERM') => {
+    const isSameWish = first?.signal === signal && Date.now() - first.atMs < SAME_WISH_MS
+    if (first !== undefined && !isSameWish) process.exit(1)
+    if (first !== undefined) return
+    first = { signal, atMs: Date.now() }
+    log.info('shutting down: running requests may finish; the same signal again ends at once', { signal })
+    resolve()
+  }
+  process.on('SIGINT', stop)
+  process.on('SIGTERM', stop)
+  return promise
+}
+
+/** One line a problem, for a person: whoever starts the server reads this before any log. */
+function exitWith(error: unknown): never {
+  const message = error instanceof Error ? error.message : String(error)
+  process.stderr.write(`hviske-api cannot go on: ${message}\n`)
+  process.exit(1)
+}
+
+function configOrExit(): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    return exitWith(error)
+  }
+}
+
+const config = configOrExit()
+await run(config, createLog(config.logLevel)).catch(exitWith)
+process.exit(0)

@@ -1,0 +1,68 @@
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { readConfig, SETTINGS_TABLE } from '../src/config.ts'
+
+test('an empty environment is enough', () => {
+  expect(readConfig({})).toEqual({
+    model: 'syvai/hviske-v2',
+    host: '0.0.0.0',
+    port: 8000,
+    device: 'auto',
+    computeType: 'auto',
+    defaultLanguage: 'da',
+    dataDir: resolve('data'),
+    ffmpegPath: undefined,
+    pythonPath: resolve('.venv/bin/python'),
+    logLevel: 'info',
+    corsOrigins: [],
+    maxUploadBytes: 10 * 1024 ** 3,
+    maxAudioSeconds: 86_400,
+    maxConcurrentTranscriptions: 16,
+  })
+})
+
+test('a variable that is empty counts as unset', () => {
+  expect(readConfig({ PORT: '', MODEL: '', FFMPEG_PATH: '' })).toEqual(readConfig({}))
+})
+
+test('origins are separated by commas, and spaces do not matter', () => {
+  expect(readConfig({ CORS_ORIGINS: 'https://a.dk, http://localhost:5173 ,' }).corsOrigins).toEqual([
+    'https://a.dk',
+    'http://localhost:5173',
+  ])
+})
+
+test.each([
+  ['PORT', '65536'],
+  ['PORT', '80.5'],
+  ['PORT', 'http'],
+  ['DEVICE', 'gpu'],
+  ['COMPUTE_TYPE', 'int8'],
+  ['DEFAULT_LANGUAGE', 'Danish'],
+  ['LOG_LEVEL', 'loud'],
+  ['MAX_UPLOAD_BYTES', '10 GB'],
+  ['MAX_AUDIO_SECONDS', '0'],
+  ['MAX_CONCURRENT_TRANSCRIPTIONS', '-1'],
+])('%s=%s is refused by name, with its value', (name, value) => {
+  expect(() => readConfig({ [name]: value })).toThrow(`${name}=${value}: `)
+})
+
+test('every wrong setting is named at once, one a line', () => {
+  const read = () => readConfig({ PORT: 'x', DEVICE: 'y', LOG_LEVEL: 'z' })
+
+  expect(read).toThrow(
+    /^settings that cannot be used:\n {2}PORT=x: .+\n {2}DEVICE=y: .+\n {2}LOG_LEVEL=z: .+$/,
+  )
+})
+
+test('a configuration cannot be changed', () => {
+  expect(Object.isFrozen(readConfig({}))).toBe(true)
+})
+
+test.each(SETTINGS_TABLE)(
+  '$name has a default that is allowed, and says what it is for',
+  ({ name, fallback, about }) => {
+    expect(() => readConfig({ [name]: fallback })).not.toThrow()
+    expect(about).not.toBe('')
+  },
+)

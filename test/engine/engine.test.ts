@@ -1,0 +1,197 @@
+import { afterEach, expect, test } from 'vitest'
+import { createEngine, type Engine } from '../../src/engine/engine.ts'
+import type { EngineEvent, EngineRequest } from '../../src/engine/events.ts'
+import { backoffMs, type Clock } from '../../src/engine/supervisor.ts'
+import { all, child, NEVER, recordingLog, SILENT } from './children.ts'
+
+const STOP_DEADLINES = { shutdownMs: 200, terminateMs: 200 }
+const engines: Engine[] = []
+
+afterEach(async () => {
+  await Promise.all(engines.splice(0).map((engine) => engine.stop()))
+})
+
+/** Sleeps for no time at all, and remembers for how long. */
+function quickClock(): Clock & { sleptMs: number[] } {
+  const sleptMs: number[] = []
+  return { sleptMs, nowMs: Date.now, random: () => 0, sleep: async (ms) => void sleptMs.push(ms) }
+}
+
+function engineOf(name: string, clock: Clock = quickClock(), log = SILENT): Engine {
+  const engine = createEngine({ command: child(name), log, clock, stopDeadlines: STOP_DEADLINES })
+  engines.push(engine)
+  return engine
+}
+
+function request(pcmPath: string): EngineRequest {
+  return { pcmPath, task: 'transcribe', temperature: 0, wantsWords: false }
+}
+
+function text(events: readonly EngineEvent[]): string {
+  return events
+    .flatMap((event) => (event.kind === 'segments' ? event.segments : []))
+    .map((segment) => `${segment.id}${segment.text}`)
+    .join('|')
+}
+
+test('a recording is answered with segments numbered through its windows, then with the figures', async () => {
+  const engine = engineOf('dies-when-told')
+  await engine.start()
+
+  const events = await all(engine.run(request('/a'), NEVER))
+
+  expect(text(events)).toBe('0 /a|1 end.')
+  expect(events.at(-1)).toMatchObject({
+    kind: 'done',
+    language: 'da',
+    languageProbability: 0.9,
+    durationSeconds: 2,
+  })
+})
+
+test('a crash fails what was running, and the next recording is answered by a new child', async () => {
+  const { log, entries } = recordingLog()
+  const clock = quickClock()
+  const engine = engineOf('dies-when-told', clock, log)
+  await engine.start()
+
+  await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({
+    code: 'engine_crashed',
+    cause: { message: "the speech engine's process exited with code 9" },
+  })
+
+  expect(text(await all(engine.run(request('/b'), NEVER)))).toBe('0 /b|1 end.')
+  expect(clock.sleptMs).toEqual([500])
+  expect(entries).toContainEqual(
+    expect.objectContaining({ level: 'error', stderr: ['Segmentation fault (core dumped)'] }),
+  )
+  expect(entries.filter(({ message }) => message === 'ready: fixture on fixture')).toHaveLength(2)
+})
+
+test('a child that keeps dying is restarted ever more slowly', async () => {
+  const clock = quickClock()
+  const engine = engineOf('dies-when-told', clock)
+  await engine.start()
+
+  for (let crash = 0; crash < 3; crash++) {
+    await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
+  }
+  await all(engine.run(request('/b'), NEVER))
+
+  expect(clock.sleptMs).toEqual([500, 1000, 2000])
+})
+
+test('a child that was ready for a while has earned a quick restart', async () => {
+  const clock = quickClock()
+  let nowMs = 0
+  clock.nowMs = () => (nowMs += 61_000)
+  const engine = engineOf('dies-when-told', clock)
+  await engine.start()
+
+  for (let crash = 0; crash < 2; crash++) {
+    await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
+  }
+  await all(engine.run(request('/b'), NEVER))
+
+  expect(clock.sleptMs).toEqual([500, 500])
+})
+
+test.each([
+  [1, 0, 500],
+  [2, 0, 1000],
+  [7, 0, 30_000],
+  [1000, 0, 30_000],
+  [2, 1, 750],
+])('crash %i in a row, with chance at %d, waits %i ms', (crashes, random, expectedMs) => {
+  expect(backoffMs(crashes, random)).toBe(expectedMs)
+})
+
+test('a recording that comes while the engine loads waits for it', async () => {
+  const engine = engineOf('dies-when-told')
+  const early = all(engine.run(request('/early'), NEVER))
+  expect(engine.state()).toMatchObject({ phase: 'loading' })
+
+  await engine.start()
+
+  expect(text(await early)).toBe('0 /early|1 end.')
+})
+
+test('who waits for a loading engine can give up', async () => {
+  const engine = engineOf('never-gets-ready')
+  const started = engine.start()
+  const client = new AbortController()
+  const answer = all(engine.run(request('/a'), client.signal))
+
+  client.abort(new Error('the client hung up'))
+
+  await expect(answer).rejects.toThrow('the client hung up')
+  await Promise.all([engine.stop(), expect(started).rejects.toMatchObject({ code: 'shutting_down' })])
+})
+
+test('a signal that has aborted before asks nothing', async () => {
+  const engine = engineOf('dies-when-told')
+  await engine.start()
+
+  await expect(all(engine.run(request('/die'), AbortSignal.abort(new Error('gone'))))).rejects.toThrow('gone')
+  expect(text(await all(engine.run(request('/b'), NEVER)))).toBe('0 /b|1 end.')
+})
+
+test.each([
+  ['fatal-at-start', 'nowhere/nothing does not exist.'],
+  ['speaks-another-protocol', 'speaks protocol 2'],
+  ['crashes-while-loading', 'exited with code 1, 5 times in a row'],
+])('an engine that cannot start (%s) says why, to the operator and not to clients', async (name, reason) => {
+  const engine = engineOf(name)
+
+  await expect(engine.start()).rejects.toThrow(reason)
+
+  expect(engine.state()).toMatchObject({ phase: 'failed', message: expect.stringContaining(reason) })
+  await expect(all(engine.run(request('/a'), NEVER))).rejects.toMatchObject({
+    code: 'engine_failed',
+    message: 'The speech engine could not be started.',
+  })
+})
+
+test.each([
+  ['/invalid_audio/It is shorter than 0.1 s.', 'audio_too_short', 'It is shorter than 0.1 s.', 'file'],
+  ['/invalid_audio/Not samples.', 'invalid_audio', 'Not samples.', 'file'],
+  ['/invalid_language/No xx.', 'invalid_language', 'No xx.', 'language'],
+  ['/prompt_too_long/Too long.', 'invalid_value', 'Too long.', 'prompt'],
+  ['/out_of_memory/CUDA 0x7f', 'engine_failed', expect.stringContaining('ran out of memory'), null],
+  ['/internal/KeyError', 'engine_failed', 'The speech engine could not process this recording.', null],
+  ['/cancelled', 'shutting_down', 'The server is shutting down.', null],
+])('the refusal %s reaches the client as %s', async (path, code, message, param) => {
+  const engine = engineOf('refuses')
+  await engine.start()
+
+  await expect(all(engine.run(request(path), NEVER))).rejects.toMatchObject({ code, message, param })
+})
+
+test('a stopped engine has no child, says so, and refuses', async () => {
+  const engine = engineOf('dies-when-told')
+  await engine.start()
+
+  await engine.stop()
+
+  expect(engine.state()).toEqual({ phase: 'stopped' })
+  await expect(all(engine.run(request('/a'), NEVER))).rejects.toMatchObject({ code: 'shutting_down' })
+})
+
+test('an engine that was never started can be stopped', async () => {
+  const engine = engineOf('dies-when-told')
+
+  await engine.stop()
+
+  expect(engine.state()).toEqual({ phase: 'stopped' })
+})
+
+test('loading is told to the state and to the log', async () => {
+  const { log, entries } = recordingLog()
+  const engine = engineOf('fatal-at-start', quickClock(), log)
+
+  await expect(engine.start()).rejects.toThrow('nowhere/nothing')
+
+  expect(entries).toContainEqual(
+    expect.objectContaining({ level: 'info', message: 'loading: nowhere/nothing' }),
+  )
+})

@@ -1,0 +1,130 @@
+// The real Python child with its fake model, which says " ord<n>" for every half second of sound.
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join, resolve } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { workerCommand } from '../../src/engine/command.ts'
+import { createEngine, type Engine } from '../../src/engine/engine.ts'
+import type { EngineEvent, EngineRequest } from '../../src/engine/events.ts'
+import { all, NEVER, SILENT } from './children.ts'
+
+const PYTHON = resolve('.venv/bin/python')
+let spool: string
+let engine: Engine
+
+beforeAll(async () => {
+  spool = await mkdtemp(join(tmpdir(), 'hviske-engine-'))
+  engine = createEngine({ command: workerCommand(PYTHON, ['--fake'], spool), log: SILENT })
+  await engine.start()
+})
+
+afterAll(async () => {
+  await engine.stop()
+  await rm(spool, { recursive: true })
+})
+
+/** A tone as loud as speech, 16 kHz mono. */
+async function recording(name: string, seconds: number): Promise<string> {
+  const samples = Int16Array.from({ length: seconds * 16_000 }, (_, index) => 12_000 * Math.sin(index / 6))
+  const path = join(spool, `${name}.pcm`)
+  await writeFile(path, new Uint8Array(samples.buffer))
+  return path
+}
+
+function request(pcmPath: string, more: Partial<EngineRequest> = {}): EngineRequest {
+  return { pcmPath, task: 'transcribe', temperature: 0, wantsWords: false, ...more }
+}
+
+function segments(events: readonly EngineEvent[]) {
+  return events.flatMap((event) => (event.kind === 'segments' ? event.segments : []))
+}
+
+const text = (events: readonly EngineEvent[]) =>
+  segments(events)
+    .map((segment) => segment.text)
+    .join('')
+const spoken = (words: number) => Array.from({ length: words }, (_, index) => ` ord${index}`).join('')
+
+test('it is ready and says what it is', () => {
+  expect(engine.state()).toMatchObject({
+    phase: 'ready',
+    facts: { modelId: 'fake', device: 'cpu', vad: 'energy' },
+  })
+})
+
+test('a recording becomes segments and figures', async () => {
+  const events = await all(engine.run(request(await recording('two', 2)), NEVER))
+
+  expect(text(events)).toBe(spoken(4))
+  expect(events.at(-1)).toMatchObject({ kind: 'done', language: 'da', durationSeconds: 2, dropped: [] })
+})
+
+test('words come when they are asked for, and joined they are the segment', async () => {
+  const events = await all(engine.run(request(await recording('words', 2), { wantsWords: true }), NEVER))
+
+  for (const segment of segments(events)) {
+    expect(segment.words?.map(({ word }) => word).join('')).toBe(segment.text)
+  }
+})
+
+test('ids run through all windows of a long recording', async () => {
+  const events = await all(engine.run(request(await recording('long', 95)), NEVER))
+
+  const ids = segments(events).map((segment) => segment.id)
+  expect(ids.length).toBeGreaterThan(3)
+  expect(ids).toEqual(ids.map((_, index) => index))
+})
+
+test('ten recordings at once are each answered with their own', async () => {
+  const lengths = Array.from({ length: 10 }, (_, index) => index + 1)
+  const paths = await Promise.all(lengths.map((seconds) => recording(`of-${seconds}`, seconds)))
+
+  const answers = await Promise.all(paths.map((path) => all(engine.run(request(path), NEVER))))
+
+  expect(answers.map(text)).toEqual(lengths.map((seconds) => spoken(2 * seconds)))
+})
+
+test('a named language is not measured', async () => {
+  const events = await all(engine.run(request(await recording('named', 1), { language: 'en' }), NEVER))
+
+  expect(events.at(-1)).toMatchObject({ language: 'en' })
+  expect(events.at(-1)).not.toHaveProperty('languageProbability')
+})
+
+test('a language is detected', async () => {
+  expect(await engine.detectLanguage(await recording('detect', 1), NEVER)).toMatchObject({
+    language: 'da',
+    probability: 0.9,
+    durationSeconds: 1,
+  })
+})
+
+test.each([
+  ['an unknown language', { language: 'xx' }, 'invalid_language'],
+  ['a model that fails', { prompt: '[[fail]]' }, 'engine_failed'],
+])('%s fails that request only', async (_what, more, code) => {
+  const path = await recording(`fails-${code}`, 1)
+
+  await expect(all(engine.run(request(path, more), NEVER))).rejects.toMatchObject({ code })
+  expect(text(await all(engine.run(request(path), NEVER)))).toBe(spoken(2))
+})
+
+test('who gives up a long recording is let go at once, and the next one is answered', async () => {
+  const client = new AbortController()
+  const slow = request(await recording('slow', 300), { prompt: '[[sleep 0.1]]' })
+
+  const reading = Array.fromAsync(engine.run(slow, client.signal), () => client.abort(new Error('hung up')))
+
+  await expect(reading).rejects.toThrow('hung up')
+  expect(text(await all(engine.run(request(await recording('next', 1)), NEVER)))).toBe(spoken(2))
+})
+
+test('a crash fails what was running, and a new child answers the next recording', async () => {
+  const path = await recording('crash', 1)
+
+  await expect(all(engine.run(request(path, { prompt: '[[crash]]' }), NEVER))).rejects.toMatchObject({
+    code: 'engine_crashed',
+    cause: { message: expect.stringContaining('code 9') },
+  })
+  expect(text(await all(engine.run(request(path), NEVER)))).toBe(spoken(2))
+})

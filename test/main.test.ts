@@ -1,0 +1,121 @@
+import { once } from 'node:events'
+import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+import { execa } from 'execa'
+import { expect, onTestFinished, test } from 'vitest'
+
+const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const WORKERS = fileURLToPath(new URL('workers/', import.meta.url))
+
+/** A "Python" that is one of our small children, and a directory for what the server writes. */
+async function home(worker: string): Promise<{ dataDir: string; pythonPath: string }> {
+  const directory = await mkdtemp(join(tmpdir(), 'hviske-main-'))
+  onTestFinished(() => rm(directory, { recursive: true, force: true }))
+  const pythonPath = join(directory, 'python')
+  await writeFile(pythonPath, `#!/bin/sh\nexec ${process.execPath} ${join(WORKERS, worker)}.ts\n`)
+  await chmod(pythonPath, 0o755)
+  return { dataDir: join(directory, 'data'), pythonPath }
+}
+
+/** The server as a process: its log as it comes, and how it ends. */
+async function startServer(worker: string, settings: Record<string, string> = {}) {
+  const { dataDir, pythonPath } = await home(worker)
+  const env = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, PYTHON_PATH: pythonPath, ...settings }
+  const server = execa(process.execPath, [MAIN], { env, reject: false, stdout: 'ignore' })
+  onTestFinished(() => void server.kill('SIGKILL'))
+  const lines: string[] = []
+  let wake = Promise.withResolvers<void>()
+  createInterface({ input: server.stderr }).on('line', (line) => {
+    lines.push(line)
+    wake.resolve()
+    wake = Promise.withResolvers()
+  })
+  /** The first log entry with this message, once it is there. */
+  const logged = async (message: string): Promise<Record<string, unknown>> => {
+    for (;;) {
+      const entry = lines.filter((line) => line.startsWith('{')).map((line) => JSON.parse(line))
+      const found = entry.find((candidate) => String(candidate.message).startsWith(message))
+      if (found !== undefined) return found
+      await Promise.race([wake.promise, server.then(() => Promise.reject(new Error(lines.join('\n'))))])
+    }
+  }
+  return { server, logged, dataDir, lines }
+}
+
+const spooled = (dataDir: string) => readdir(join(dataDir, 'spool'))
+
+test('it listens at once, becomes ready, and ends in order with nothing left', async () => {
+  const { server, logged, dataDir } = await startServer('dies-when-told')
+
+  const { url } = await logged('listening')
+  await logged('ready: fixture')
+  expect((await fetch(`${String(url)}/health`)).status).toBe(200)
+  expect(await spooled(dataDir)).toEqual([String(server.pid)])
+  expect((await stat(join(dataDir, 'spool', String(server.pid)))).mode & 0o777).toBe(0o700)
+  server.kill('SIGTERM')
+
+  expect(await server).toMatchObject({ exitCode: 0 })
+  expect(await spooled(dataDir)).toEqual([])
+})
+
+test('a model that cannot be loaded ends it, with one clear line', async () => {
+  const { server, lines, dataDir } = await startServer('fatal-at-start')
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+  expect(lines.at(-1)).toBe('hviske-api cannot go on: nowhere/nothing does not exist.')
+  expect(await spooled(dataDir)).toEqual([])
+})
+
+test('every setting that cannot be used is named before anything starts', async () => {
+  const { server, lines } = await startServer('dies-when-told', { PORT: 'http', DEVICE: 'gpu' })
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+  expect(lines).toEqual([
+    'hviske-api cannot go on: settings that cannot be used:',
+    expect.stringContaining('PORT=http: '),
+    expect.stringContaining('DEVICE=gpu: '),
+  ])
+})
+
+test('a port that is taken is named, and no child stays behind', async () => {
+  const other = createServer().listen(0, '127.0.0.1')
+  await once(other, 'listening')
+  onTestFinished(() => void other.close())
+  const port = String((other.address() as { port: number }).port)
+
+  const { server, lines } = await startServer('dies-when-told', { PORT: port })
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+  expect(lines.at(-1)).toContain(`127.0.0.1:${port}`)
+})
+
+test('the files of a server that was killed are swept by the next one, those of a living one are not', async () => {
+  const { dataDir, pythonPath } = await home('never-gets-ready')
+  const [dead, alive] = ['999999999', String(process.pid)]
+  for (const name of [dead, alive]) await mkdir(join(dataDir, 'spool', name), { recursive: true })
+
+  const { server, logged } = await startServer('never-gets-ready', {
+    DATA_DIR: dataDir,
+    PYTHON_PATH: pythonPath,
+  })
+  await logged('listening')
+
+  expect((await spooled(dataDir)).toSorted()).toEqual([alive, String(server.pid)].toSorted())
+  server.kill('SIGTERM')
+  expect(await server).toMatchObject({ exitCode: 0 })
+})
+
+test('a second, different signal ends it at once', async () => {
+  const { server, logged } = await startServer('ignores-sigterm')
+  await logged('ready: fixture')
+
+  server.kill('SIGTERM')
+  await logged('shutting down')
+  server.kill('SIGINT')
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+})

@@ -1,0 +1,121 @@
+import { expect, test } from 'vitest'
+import { Admission } from '../../src/queue/admission.ts'
+
+const NEVER = new AbortController().signal
+
+/** Lets everything that can happen now happen. */
+const settle = () => new Promise((resolve) => setImmediate(resolve))
+
+/** Enters one after the other; `order` fills as they are let in, and `letGo` ends the longest turn. */
+function crowd(admission: Admission) {
+  const order: string[] = []
+  const turns: Disposable[] = []
+  const enter = async (name: string, key?: string, signal = NEVER) => {
+    const turn = await admission.enter(key === undefined ? {} : { key }, signal)
+    order.push(name)
+    turns.push(turn)
+  }
+  return { order, enter, letGo: () => turns.shift()?.[Symbol.dispose]() }
+}
+
+test('as many as there are places come in at once, the others wait', async () => {
+  const admission = new Admission({ places: 2 })
+  const { enter, order } = crowd(admission)
+
+  void enter('a')
+  void enter('b')
+  void enter('c')
+  await settle()
+
+  expect(order).toEqual(['a', 'b'])
+  expect(admission.state()).toEqual({ active: 2, waiting: 1 })
+})
+
+test.each([
+  ['one line is served in order', ['a', 'b', 'c'], ['a', 'b', 'c']],
+  ['two keys take turns', ['x1', 'x2', 'x3', 'y1', 'y2'], ['x1', 'x2', 'y1', 'x3', 'y2']],
+  ['a late key is not last', ['x1', 'x2', 'x3', 'x4', 'y1', 'z1'], ['x1', 'x2', 'y1', 'z1', 'x3', 'x4']],
+])('%s', async (_what, arrivals, expected) => {
+  const admission = new Admission({ places: 1 })
+  const { enter, letGo, order } = crowd(admission)
+  for (const name of arrivals) void enter(name, name.length > 1 ? name.slice(0, 1) : undefined)
+
+  for (const _ of arrivals) {
+    await settle()
+    letGo()
+  }
+
+  expect(order).toEqual(expected)
+  expect(admission.state()).toEqual({ active: 0, waiting: 0 })
+})
+
+test('who gives up while waiting leaves the line, and nobody behind suffers', async () => {
+  const admission = new Admission({ places: 1 })
+  const { enter, letGo, order } = crowd(admission)
+  const client = new AbortController()
+  void enter('a')
+  const gaveUp = enter('b', undefined, client.signal)
+  void enter('c')
+  await settle()
+
+  client.abort(new Error('the client hung up'))
+
+  await expect(gaveUp).rejects.toThrow('the client hung up')
+  expect(admission.state()).toEqual({ active: 1, waiting: 1 })
+  letGo()
+  await settle()
+  expect(order).toEqual(['a', 'c'])
+})
+
+test('a signal that aborts after the turn was given takes nothing away', async () => {
+  const admission = new Admission({ places: 1 })
+  const client = new AbortController()
+  const turn = await admission.enter({}, client.signal)
+
+  client.abort()
+
+  expect(admission.state()).toEqual({ active: 1, waiting: 0 })
+  turn[Symbol.dispose]()
+  expect(admission.state()).toEqual({ active: 0, waiting: 0 })
+})
+
+test('who has given up before does not enter', async () => {
+  const admission = new Admission({ places: 1 })
+
+  await expect(admission.enter({}, AbortSignal.abort(new Error('gone')))).rejects.toThrow('gone')
+  expect(admission.state()).toEqual({ active: 0, waiting: 0 })
+})
+
+test('a turn that is disposed twice frees one place', async () => {
+  const admission = new Admission({ places: 1 })
+  const turn = await admission.enter({}, NEVER)
+  void admission.enter({}, NEVER)
+  void admission.enter({}, NEVER)
+
+  turn[Symbol.dispose]()
+  turn[Symbol.dispose]()
+
+  expect(admission.state()).toEqual({ active: 1, waiting: 1 })
+})
+
+test('a full line refuses', async () => {
+  const admission = new Admission({ places: 1, maxWaiting: 1 })
+  await admission.enter({}, NEVER)
+  void admission.enter({}, NEVER)
+
+  await expect(admission.enter({}, NEVER)).rejects.toMatchObject({ code: 'queue_full', status: 503 })
+})
+
+test('hundreds who come and go at random leave nothing behind', async () => {
+  const admission = new Admission({ places: 3 })
+  const visit = async (number: number) => {
+    const client = new AbortController()
+    if (number % 3 === 0) setImmediate(() => client.abort())
+    using _turn = await admission.enter({ key: String(number % 5) }, client.signal)
+    if (number % 2 === 0) await settle()
+  }
+
+  await Promise.allSettled(Array.from({ length: 500 }, (_, number) => visit(number)))
+
+  expect(admission.state()).toEqual({ active: 0, waiting: 0 })
+})

@@ -1,0 +1,21 @@
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { expect, test } from 'vitest'
+import { SETTINGS_TABLE } from '../src/config.ts'
+import { endpointSummaries } from '../src/http/openapi.ts'
+
+const readme = await readFile(join(import.meta.dirname, '..', 'README.md'), 'utf8')
+
+test('the table of settings says what the code reads, no more and no less', () => {
+  const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$/gm)].map(
+    ([, name, fallback = '', about]) => ({ name, fallback, about }),
+  )
+
+  expect(rows).toEqual(SETTINGS_TABLE)
+})
+
+test('the table of endpoints says what is served, no more and no less', () => {
+  const rows = [...readme.matchAll(/^\| `((?:GET|POST) [^`]+)` \|/gm)].map(([, endpoint]) => endpoint)
+
+  expect(rows.toSorted()).toEqual(Object.keys(endpointSummaries()).toSorted())
+})

@@ -1,0 +1,2 @@
+// Starts and says nothing, for ever.
+setInterval(() => {}, 1000)

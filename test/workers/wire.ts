@@ -1,0 +1,66 @@
+// What every bad child needs: the wire from the child's side.
+import { createInterface } from 'node:readline'
+import type { WorkerMessage, WorkerRequest } from '../../src/engine/protocol.ts'
+
+export function say(...messages: WorkerMessage[]): void {
+  process.stdout.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''))
+}
+
+export function sayHello(): void {
+  say({ kind: 'hello', protocol: 1, pid: process.pid })
+}
+
+export function becomeReady(): void {
+  sayHello()
+  say({
+    kind: 'ready',
+    model: { id: 'fixture', revision: null, directory: '/nowhere' },
+    device: 'cpu',
+    device_name: 'fixture',
+    compute_type: 'float32',
+    languages: ['da', 'en'],
+    is_multilingual: true,
+    can_translate: true,
+    has_word_timestamps: true,
+    vad: 'energy',
+    batch_windows: 1,
+    repairs: [],
+    reasons: {},
+    versions: { node: process.versions.node },
+  })
+}
+
+export function onRequest(handle: (request: WorkerRequest) => void): void {
+  createInterface({ input: process.stdin }).on('line', (line) => handle(JSON.parse(line)))
+}
+
+export function window(id: number, index: number, text: string): WorkerMessage {
+  const segment = {
+    seek: index * 100,
+    start: index,
+    end: index + 1,
+    text,
+    tokens: [1],
+    temperature: 0,
+    avg_logprob: -0.1,
+    compression_ratio: 1,
+    no_speech_prob: 0,
+    words: null,
+  }
+  return { kind: 'window', id, index, start: index, end: index + 1, language: 'da', segments: [segment] }
+}
+
+export function done(id: number): WorkerMessage {
+  const timings = { waited_seconds: 0, vad_seconds: 0, encode_seconds: 0, decode_seconds: 0 }
+  return {
+    kind: 'done',
+    id,
+    duration_seconds: 2,
+    speech_seconds: 2,
+    language: 'da',
+    language_probability: 0.9,
+    windows: 1,
+    dropped: [],
+    timings,
+  }
+}
