@@ -17,5 +17,5 @@ test('the table of settings says what the code reads, no more and no less', () =
 test('the table of endpoints says what is served, no more and no less', () => {
   const rows = [...readme.matchAll(/^\| `((?:GET|POST) [^`]+)` \|/gm)].map(([, endpoint]) => endpoint)
 
-  expect(rows.toSorted()).toEqual(Object.keys(endpointSummaries()).toSorted())
+  expect(new Set(rows)).toEqual(new Set(Object.keys(endpointSummaries())))
 })

@@ -1,0 +1,35 @@
+/** `POST /detect-language`: which language is spoken, and how probable every language is. */
+import type { RouteConfig } from '@hono/zod-openapi'
+import { Hono } from 'hono'
+import { detectedJson } from '../formats/detected-json.ts'
+import { formBody, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import type { HttpEnv, Parts } from './parts.ts'
+import { DetectLanguageResponse } from './response-schemas.ts'
+import { DetectLanguageRequest } from './schemas.ts'
+import { receiveUpload } from './upload-route.ts'
+
+export function detectLanguageRoutes(parts: Parts): Hono<HttpEnv> {
+  return new Hono<HttpEnv>().post('/detect-language', async (c) => {
+    const { signal } = c.req.raw
+    await using upload = await receiveUpload(c, parts)
+    const detected = await parts.transcriber.detectLanguage({ path: upload.file.path }, signal)
+    return c.json(detectedJson(detected))
+  })
+}
+
+export const DETECT_LANGUAGE_PATHS: readonly RouteConfig[] = [
+  {
+    method: 'post',
+    path: '/detect-language',
+    summary: 'Detect the language of a recording',
+    tags: ['Speech'],
+    request: formBody(DetectLanguageRequest),
+    responses: {
+      200: {
+        description: 'All languages, most probable first',
+        content: jsonContent(DetectLanguageResponse),
+      },
+      ...UPLOAD_FAILURES,
+    },
+  },
+]

@@ -1,0 +1,75 @@
+/** A request body as chunks that are counted and waited for, but not for ever. What is in them is the parser's business. */
+import { Failure } from '../failure.ts'
+
+export interface BodyLimits {
+  /** Of the whole body, as OpenAI counts. */
+  readonly maxBodyBytes: number
+  /** A client that sends nothing for so long has gone. Slow ones may take all day. */
+  readonly idleMs: number
+}
+
+interface Guards extends BodyLimits {
+  /** Called when nothing comes any more; `signal` must then abort. */
+  readonly refuse: (cause: Failure) => void
+}
+
+/**
+ * The reader is let go, never cancelled: cancelling closes the socket, and the client would not learn why it was refused.
+ *
+ * @throws Failure file_too_large, client_closed_request
+ */
+export async function* chunksOf(
+  body: Request['body'],
+  guards: Guards,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array, void, undefined> {
+  signal.throwIfAborted()
+  if (body === null) return
+  const reader = body.getReader()
+  const letGo = () => reader.releaseLock() // makes a read that is waiting reject
+  signal.addEventListener('abort', letGo)
+  const patience = setTimeout(() => guards.refuse(nothingCame(guards)), guards.idleMs)
+  let receivedBytes = 0
+  try {
+    for (;;) {
+      const chunk = await reader.read().catch((error: unknown) => Promise.reject(hungUp(error)))
+      if (chunk.done) return
+      patience.refresh()
+      receivedBytes += chunk.value.byteLength
+      if (receivedBytes > guards.maxBodyBytes) throw tooLarge(guards)
+      yield chunk.value
+    }
+  } finally {
+    clearTimeout(patience)
+    signal.removeEventListener('abort', letGo)
+    letGo()
+    void discardRest(body) // nobody waits for it: the answer goes out meanwhile
+  }
+}
+
+/**
+ * After a refusal the client still sends. Left unread, that blocks the connection until the HTTP server cuts it half a
+ * second later, and with it whatever request came next (seen with undici). The same server bounds this reading.
+ */
+async function discardRest(body: NonNullable<Request['body']>): Promise<void> {
+  const reader = body.getReader()
+  try {
+    while (!(await reader.read()).done);
+  } catch {
+    // The connection is gone, and the rest with it.
+  }
+}
+
+export function tooLarge({ maxBodyBytes }: BodyLimits): Failure {
+  return new Failure('file_too_large', `The request is larger than ${maxBodyBytes} bytes.`, { param: 'file' })
+}
+
+export function hungUp(cause: unknown): Failure {
+  return new Failure('client_closed_request', 'The client closed the connection during the upload.', {
+    cause,
+  })
+}
+
+function nothingCame({ idleMs }: BodyLimits): Failure {
+  return new Failure('request_timeout', `Nothing of the upload arrived for ${idleMs / 1000} seconds.`)
+}

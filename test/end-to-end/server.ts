@@ -1,0 +1,101 @@
+/** Starts the real server as a process of its own, as `npm start` does, on a free port and with a data directory of its own. */
+import { execFile, spawn } from 'node:child_process'
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { promisify } from 'node:util'
+
+export const ROOT = join(import.meta.dirname, '..', '..')
+export const AUDIO = join(ROOT, 'test', 'audio')
+
+export interface RunningServer {
+  readonly url: string
+  /** Files below the data directory right now: uploads and decoded audio. */
+  leftovers(): Promise<string[]>
+  /** Asks the server to end; says how it ended and what it left in its data directory. */
+  stop(): Promise<{ exitCode: number | null; leftovers: string[] }>
+}
+
+/** Resolves when the model is ready. Rejects with what the server wrote when it ends before that. */
+export async function startServer(environment: Record<string, string> = {}): Promise<RunningServer> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'hviske-e2e-'))
+  const server = spawn(process.execPath, ['src/main.ts'], {
+    cwd: ROOT,
+    env: {
+      ...process.env,
+      MODEL: 'models/tiny-da',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      DATA_DIR: dataDir,
+      HF_HUB_OFFLINE: '1',
+      ...environment,
+    },
+    stdio: ['ignore', 'inherit', 'pipe'],
+  })
+  const exited = new Promise<number | null>((resolve) => server.once('exit', (code) => resolve(code)))
+  const lines: string[] = []
+  const listening = new Promise<string>((resolve) => {
+    createInterface({ input: server.stderr }).on('line', (line) => {
+      lines.push(line)
+      const url = /"message":"listening".*"url":"([^"]+)"/.exec(line)?.[1]
+      if (url) resolve(url)
+    })
+  })
+
+  const url = await Promise.race([
+    listening,
+    exited.then((code) => {
+      throw new Error(`the server ended with ${code}:\n${lines.join('\n')}`)
+    }),
+  ])
+  await Promise.race([becomesHealthy(url), exited.then(() => Promise.reject(new Error(lines.join('\n'))))])
+
+  return {
+    url,
+    leftovers: () => filesBelow(dataDir),
+    async stop() {
+      server.kill('SIGTERM')
+      const exitCode = await exited
+      const leftovers = await filesBelow(dataDir)
+      await rm(dataDir, { recursive: true, force: true })
+      return { exitCode, leftovers }
+    },
+  }
+}
+
+async function filesBelow(directory: string): Promise<string[]> {
+  const entries = await readdir(directory, { recursive: true, withFileTypes: true })
+  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+}
+
+/** A request made while the model loads waits for it: its answer is the event we wait for. */
+async function becomesHealthy(url: string): Promise<void> {
+  const body = new FormData()
+  body.append('file', new Blob([await readFile(join(AUDIO, 'silence.wav'))]), 'silence.wav')
+  const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body })
+  if (!response.ok) throw new Error(`the first request failed: ${response.status} ${await response.text()}`)
+}
+
+export interface Truth {
+  readonly text: string
+  readonly language: string
+  readonly duration: number
+  readonly words: readonly { readonly word: string; readonly start: number; readonly end: number }[]
+}
+
+/** What the synthesis knows about a clip of test/audio. */
+export async function truthOf(name: string): Promise<Truth> {
+  return JSON.parse(await readFile(join(AUDIO, `${name}.json`), 'utf8')) as Truth
+}
+
+/** Words as they are compared: without case and punctuation. */
+export function plainWords(text: string): string[] {
+  return text
+    .toLowerCase()
+    .replace(/[^\p{L}\p{N}\s]/gu, '')
+    .split(/\s+/)
+    .filter(Boolean)
+}
+
+export const runFile = promisify(execFile)

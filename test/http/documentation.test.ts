@@ -1,0 +1,114 @@
+import { Ajv2020 } from 'ajv/dist/2020.js'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { RESPONSE_FORMATS } from '../../src/formats/render.ts'
+import { startParts } from './parts.ts'
+
+interface Operation {
+  readonly requestBody?: { readonly content: Record<string, { readonly schema: { readonly $ref: string } }> }
+  readonly responses: Record<string, { readonly content: Record<string, unknown> }>
+}
+interface OpenApi {
+  readonly openapi: string
+  readonly paths: Record<string, Record<string, Operation>>
+  readonly components: {
+    readonly schemas: Record<
+      string,
+      { required?: string[]; properties: Record<string, Record<string, unknown>> }
+    >
+  }
+}
+
+let server: Awaited<ReturnType<typeof startParts>>
+let document: OpenApi
+beforeAll(async () => {
+  server = await startParts()
+  document = (await (await server.app.request('/openapi.json')).json()) as OpenApi
+})
+afterAll(async () => {
+  await server[Symbol.asyncDispose]()
+})
+
+describe('openapi.json', () => {
+  test('describes every route that is served, and serves every route that it describes', () => {
+    // Pictures, scripts and styles of the pages are no API.
+    const served = server.app.routes
+      .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|redoc)\//.test(path))
+      .map(({ method, path }) => `${method} ${path.replace(/:(\w+)\{[^}]*\}/g, '{$1}')}`)
+    const described = Object.entries(document.paths).flatMap(([path, methods]) =>
+      Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
+    )
+
+    expect(described.toSorted()).toEqual(served.toSorted())
+  })
+
+  test('is OpenAPI 3.1 whose schemas are valid JSON Schema and whose references resolve', () => {
+    expect(document.openapi).toBe('3.1.0')
+    const ajv = new Ajv2020({ strict: false, validateFormats: false })
+    ajv.addSchema({ $id: 'openapi', ...document })
+    for (const name of Object.keys(document.components.schemas)) {
+      expect(() => ajv.compile({ $ref: `openapi#/components/schemas/${name}` })).not.toThrow()
+    }
+    for (const [, name] of JSON.stringify(document).matchAll(/#\/components\/schemas\/(\w+)/g)) {
+      expect(document.components.schemas).toHaveProperty(name ?? '')
+    }
+  })
+
+  test('asks for the file as bytes, and says what each field may be', () => {
+    const { required, properties } = document.components.schemas.TranscriptionRequest ?? { properties: {} }
+
+    expect(required).toEqual(['file'])
+    expect(properties.file).toMatchObject({ type: 'string', format: 'binary' })
+    expect(properties.response_format).toMatchObject({ enum: [...RESPONSE_FORMATS], default: 'json' })
+    expect(properties.temperature).toMatchObject({ type: 'number', minimum: 0, maximum: 1, default: 0 })
+    expect(properties['timestamp_granularities[]']).toMatchObject({
+      type: 'array',
+      items: { enum: ['word', 'segment'] },
+    })
+    expect(document.components.schemas.TranscribeRequest?.properties.include_timestamps).toMatchObject({
+      type: 'boolean',
+      default: true,
+    })
+  })
+
+  test('names every media type and every status of the transcription', () => {
+    const responses = document.paths['/v1/audio/transcriptions']?.post?.responses ?? {}
+
+    expect(Object.keys(responses['200']?.content ?? {})).toEqual([
+      'application/json',
+      'text/plain; charset=utf-8',
+      'application/x-subrip; charset=utf-8',
+      'text/vtt; charset=utf-8',
+    ])
+    expect(Object.keys(responses)).toEqual(['200', '400', '404', '408', '413', '415', '500', '503'])
+  })
+})
+
+describe.each(['/docs', '/redoc'])('%s', (path) => {
+  test('needs nothing from outside, and its policy forbids it', async () => {
+    const response = await server.app.request(path)
+    const page = await response.text()
+
+    expect(response.headers.get('content-type')).toBe('text/html; charset=UTF-8')
+    expect(response.headers.get('content-security-policy')).toMatch(/default-src 'self'; script-src 'self';/)
+    expect(response.headers.get('strict-transport-security')).toBeNull()
+    const addresses = [...page.matchAll(/(?:src|href|spec-url)="([^"]+)"/g)].map(
+      ([, address]) => address ?? '',
+    )
+    expect(addresses.length).toBeGreaterThan(2)
+    for (const address of addresses) {
+      expect(address).toMatch(/^\/(docs|redoc|openapi)/)
+      expect((await server.app.request(address)).status).toBe(200)
+    }
+  })
+
+  test('has no script within the page, which the policy would stop', async () => {
+    const page = await (await server.app.request(path)).text()
+
+    expect(page).not.toMatch(/<script(?![^>]*\ssrc=)[^>]*>/)
+    expect(page).not.toMatch(/\son\w+=/)
+  })
+})
+
+test('Swagger UI is told not to send the document to its validator', async () => {
+  expect(await (await server.app.request('/docs/start.js')).text()).toContain('validatorUrl: null')
+})

@@ -1,0 +1,94 @@
+/** A whole app on fakes: no Python, no ffmpeg, no model. */
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createApp } from '../../src/app.ts'
+import { type Config, readConfig } from '../../src/config.ts'
+import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
+import type { Parts } from '../../src/http/parts.ts'
+import { createLog } from '../../src/log.ts'
+import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
+import type { Transcript } from '../../src/transcript.ts'
+import { transcriptOf } from '../formats/transcripts.ts'
+
+export const FACTS: EngineFacts = {
+  modelId: 'syvai/hviske-v2',
+  revision: '85fadab',
+  device: 'cpu',
+  deviceName: 'a processor',
+  computeType: 'float32',
+  languages: ['en', 'da'],
+  canTranslate: true,
+  vad: 'silero',
+  batchWindows: 4,
+  repairs: [],
+  reasons: { device: 'there is no GPU' },
+  versions: { python: '3.12.3' },
+  readyAtUnixSeconds: 1_790_000_000,
+}
+
+/** Answers every recording with the same transcript and remembers what it was asked. */
+class FakeTranscriber implements Transcriber {
+  transcript: Transcript = transcriptOf([' Toget kører', ' klokken otte.'])
+  readonly asked: { source: AudioSource; options: TranscribeOptions; signal: AbortSignal }[] = []
+  /** Called before the answer: to look at the file, to fail, to wait. */
+  before: (source: AudioSource, signal: AbortSignal) => Promise<void> = async () => {}
+
+  async *transcribe(source: AudioSource, options: TranscribeOptions, signal: AbortSignal) {
+    this.asked.push({ source, options, signal })
+    await this.before(source, signal)
+    yield { kind: 'done', transcript: this.transcript } as const
+  }
+
+  async detectLanguage(source: AudioSource, signal: AbortSignal) {
+    await this.before(source, signal)
+    const languages = [
+      { language: 'da', probability: 0.9 },
+      { language: 'no', probability: 0.1 },
+    ]
+    return { language: 'da', probability: 0.9, languages, durationSeconds: 2.5 }
+  }
+}
+
+export async function startParts(settings: Record<string, string> = {}, changes: Partial<Config> = {}) {
+  const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-http-'))
+  const transcriber = new FakeTranscriber()
+  const logged: Record<string, unknown>[] = []
+  const engine: { state: EngineState } = { state: { phase: 'ready', facts: FACTS } }
+  const parts: Parts = {
+    config: { ...readConfig(settings), ...changes },
+    transcriber,
+    engineState: () => engine.state,
+    queueState: () => ({ active: 1, waiting: 2 }),
+    spoolDir,
+    log: createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>)),
+  }
+  return {
+    app: createApp(parts),
+    parts,
+    transcriber,
+    logged,
+    engine,
+    leftovers: () => readdir(spoolDir),
+    async [Symbol.asyncDispose]() {
+      await rm(spoolDir, { recursive: true, force: true })
+    },
+  }
+}
+
+/** A form with a file, as browsers and SDKs send it. */
+export function form(fields: Record<string, string | string[]> = {}, content = 'audio'): FormData {
+  const body = new FormData()
+  for (const [name, values] of Object.entries(fields))
+    for (const value of [values].flat()) body.append(name, value)
+  body.append('file', new File([content], 'møde.wav'))
+  return body
+}
+
+/** The error of OpenAI's envelope. */
+export async function errorOf(response: Response) {
+  const body = (await response.json()) as {
+    error: { message: string; type: string; param: string | null; code: string }
+  }
+  return { status: response.status, ...body.error }
+}
