@@ -1,5 +1,5 @@
 /** Which names the one loaded model answers to. */
-import { basename } from 'node:path'
+import { basename, isAbsolute } from 'node:path'
 import type { Config } from '../config.ts'
 import { Failure } from '../failure.ts'
 
@@ -23,9 +23,14 @@ const ALIASES = [
 
 type Named = Pick<Config, 'model'>
 
+/** A Hub id as it is; of a directory only its own name: where it lies on our disk is nobody's business. */
+export function modelName({ model }: Named): string {
+  return isAbsolute(model) || model.startsWith('.') ? basename(model) : model
+}
+
 /** The model by its full name first, then whatever else it answers to; no name twice. */
 export function modelNames({ model }: Named): string[] {
-  return [...new Set([model, basename(model), ...ALIASES])]
+  return [...new Set([modelName({ model }), basename(model), ...ALIASES])]
 }
 
 /**
@@ -37,7 +42,7 @@ export function requireModel(name: string, config: Named): string {
   const wanted = name.trim().toLowerCase()
   const found = modelNames(config).find((known) => known.toLowerCase() === wanted)
   if (found !== undefined) return found
-  const loaded = `The loaded model is "${config.model}"; it also answers to "whisper-1" and to no name at all.`
+  const loaded = `The loaded model is "${modelName(config)}"; it also answers to "whisper-1" and to no name at all.`
   throw new Failure('model_not_found', `The model "${name}" is not loaded here. ${loaded}`, {
     param: 'model',
   })

@@ -3,17 +3,19 @@ import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import packageJson from '../../package.json' with { type: 'json' }
 import { jsonContent } from './document-parts.ts'
+import { modelName } from './model-names.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { Health, Root } from './response-schemas.ts'
 
 /** `endpoints`: `POST /transcribe` → what it does. */
 export function rootRoutes(parts: Parts, endpoints: Readonly<Record<string, string>>): Hono<HttpEnv> {
   const { name, description, version } = packageJson
+  const model = modelName(parts.config)
   return new Hono<HttpEnv>()
-    .get('/', (c) => c.json({ service: name, description, version, model: parts.config.model, endpoints }))
+    .get('/', (c) => c.json({ service: name, description, version, model, endpoints }))
     .get('/health', (c) => {
       const engine = engineHealth(parts)
-      const health = { ...engine, model_name: parts.config.model, queue: parts.queueState() }
+      const health = { ...engine, model_name: model, queue: parts.queueState() }
       return c.json(health, engine.model_loaded ? 200 : 503)
     })
 }

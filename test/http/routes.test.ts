@@ -100,6 +100,15 @@ describe('GET /v1/models', () => {
     },
   )
 
+  test.each(['/srv/models/tiny-da', './models/tiny-da'])('names %s by its last name only', async (model) => {
+    await using local = await startParts({ MODEL: model })
+
+    const list = schemas.ModelList.parse(await (await local.app.request('/v1/models')).json())
+    expect(list.data[0]?.id).toBe('tiny-da')
+    expect(await (await local.app.request('/health')).json()).toMatchObject({ model_name: 'tiny-da' })
+    expect(JSON.stringify(list)).not.toContain('models/')
+  })
+
   test('names a model from a directory by what the operator calls it, without its place on the disk', async () => {
     await using local = await startParts({ MODEL: 'models/tiny-da' })
     local.engine.state = {
