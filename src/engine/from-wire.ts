@@ -111,8 +111,6 @@ export function toFailure({ code, message }: FailedMessage): Failure {
       })
     case 'invalid_language':
       return new Failure('invalid_language', message, { param: 'language', cause })
-    case 'prompt_too_long':
-      return new Failure('invalid_value', message, { param: 'prompt', cause })
     case 'out_of_memory':
       return new Failure(
         'engine_failed',

@@ -112,7 +112,7 @@ const Detected = z.strictObject({
 const Failed = z.strictObject({
   kind: z.literal('failed'),
   id,
-  code: z.enum(['invalid_audio', 'invalid_language', 'prompt_too_long', 'out_of_memory', 'internal']),
+  code: z.enum(['invalid_audio', 'invalid_language', 'out_of_memory', 'internal']),
   message: z.string(),
 })
 

@@ -156,7 +156,6 @@ test.each([
   ['/invalid_audio/It is shorter than 0.1 s.', 'audio_too_short', 'It is shorter than 0.1 s.', 'file'],
   ['/invalid_audio/Not samples.', 'invalid_audio', 'Not samples.', 'file'],
   ['/invalid_language/No xx.', 'invalid_language', 'No xx.', 'language'],
-  ['/prompt_too_long/Too long.', 'invalid_value', 'Too long.', 'prompt'],
   ['/out_of_memory/CUDA 0x7f', 'engine_failed', expect.stringContaining('ran out of memory'), null],
   ['/internal/KeyError', 'engine_failed', 'The speech engine could not process this recording.', null],
   ['/cancelled', 'shutting_down', 'The server is shutting down.', null],

@@ -1,0 +1,106 @@
+"""What several test files need: the bundled model, the recordings, a loop that runs to its end."""
+
+import json
+import os
+import queue
+import wave
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+# Tests share two busy cores with whatever else runs; spinning threads would only wait.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+from whisper_worker.loop import Loop
+from whisper_worker.protocol import Shutdown, Transcribe
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+TINY_DA = REPOSITORY / "models" / "tiny-da"
+AUDIO = REPOSITORY / "test" / "audio"
+FINAL_KINDS = {"done", "detected", "failed", "cancelled", "pong"}
+
+
+@pytest.fixture(scope="session")
+def tiny_da():
+    """The bundled model, loaded as the worker loads it."""
+    return load(TINY_DA)
+
+
+@pytest.fixture
+def spool(tmp_path):
+    directory = tmp_path / "spool"
+    directory.mkdir()
+    return directory
+
+
+def load(directory, compute_type="auto", device="cpu", send=lambda _message: None):
+    """A model as the worker loads it."""
+    from whisper_worker.checkpoint import check
+    from whisper_worker.hub import locate
+    from whisper_worker.loading import load_model
+
+    return load_model(check(locate(str(directory), send)), device, compute_type, send)
+
+
+def read_wav(name):
+    """int16 samples of a recording in test/audio."""
+    with wave.open(str(AUDIO / f"{name}.wav")) as file:
+        assert (file.getframerate(), file.getnchannels(), file.getsampwidth()) == (16_000, 1, 2)
+        return np.frombuffer(file.readframes(file.getnframes()), "<i2")
+
+
+def read_truth(name):
+    return json.loads((AUDIO / f"{name}.json").read_text(encoding="utf-8"))
+
+
+def put_pcm(spool, samples, name="recording.pcm"):
+    """Samples as Node leaves them in the spool; answers the path."""
+    path = spool / name
+    np.asarray(samples, "<i2").tofile(path)
+    return str(path)
+
+
+def transcribe(pcm_path, id=1, **changes):
+    """A plain request; `changes` make it special."""
+    plain = {
+        "language": None,
+        "task": "transcribe",
+        "prompt": None,
+        "temperature": 0.0,
+        "word_timestamps": True,
+    }
+    return Transcribe(id=id, pcm_path=pcm_path, **{**plain, **changes})
+
+
+def run_requests(model, spool, requests):
+    """Every message until all the requests that carry an id of their own are answered."""
+    inbox = queue.SimpleQueue()
+    messages = []
+    unanswered = {request.id for request in requests if request.kind != "cancel"}
+
+    def send(message):
+        messages.append(message)
+        if message.kind in FINAL_KINDS:
+            unanswered.discard(message.id)
+            if not unanswered:
+                inbox.put(Shutdown())
+
+    for request in requests:
+        inbox.put(request)
+    Loop(model, inbox, send, spool).run()
+    return messages
+
+
+def segments_of(messages):
+    return [s for message in messages if message.kind == "window" for s in message.segments]
+
+
+def tone(seconds, amplitude=8000):
+    """Loud and steady: speech to an energy detector."""
+    times = np.arange(int(seconds * 16_000)) / 16_000
+    return (np.sin(2 * np.pi * 300 * times) * amplitude).astype("<i2")
+
+
+def silence(seconds):
+    return np.zeros(int(seconds * 16_000), "<i2")

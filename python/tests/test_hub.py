@@ -1,0 +1,135 @@
+"""Finding a model: the real client of the Hub against a Hub of ours, and against none."""
+
+import json
+import os
+import subprocess
+import sys
+import threading
+
+import pytest
+from conftest import REPOSITORY
+from hub_server import COMMIT, MODEL, hub_with
+
+from whisper_worker import hub
+from whisper_worker.failures import FatalFailure
+
+NOBODY_LISTENS = "http://127.0.0.1:9"
+FILES = {
+    "config.json": b'{"model_type": "whisper"}',
+    "tokenizer.json": b"{}",
+    "model.safetensors": bytes(300_000),
+    "pytorch_model.bin": bytes(300_000),
+    "flax_model.msgpack": b"unwanted",
+    "README.md": b"unwanted",
+}
+SCRIPT = """
+import json, sys
+from whisper_worker.failures import FatalFailure
+from whisper_worker.hub import locate
+said = []
+try:
+    found = locate(sys.argv[1], said.append)
+    result = {"directory": str(found.directory), "revision": found.revision}
+except FatalFailure as failure:
+    result = {"code": failure.code, "message": failure.message}
+print(json.dumps({**result, "said": [(m.stage, m.fraction) for m in said]}))
+"""
+
+
+@pytest.fixture
+def locate(tmp_path):
+    """`locate` in a process of its own: the client reads its environment once, when imported."""
+
+    def run(model, endpoint, **environment):
+        settings = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": endpoint, **environment}
+        result = subprocess.run(
+            [sys.executable, "-c", SCRIPT, model],
+            cwd=REPOSITORY / "python",
+            env={**os.environ, **settings},
+            capture_output=True,
+            timeout=60,
+            check=True,
+        )
+        return json.loads(result.stdout.splitlines()[-1])
+
+    return run
+
+
+def test_a_model_is_downloaded_once_without_what_nobody_needs_and_then_found_offline(locate):
+    with hub_with(FILES) as endpoint:
+        downloaded = locate(MODEL, endpoint)
+
+    assert sorted(os.listdir(downloaded["directory"])) == [
+        "config.json",
+        "model.safetensors",
+        "tokenizer.json",
+    ]
+    assert downloaded["revision"] == COMMIT[:7]
+    assert downloaded["said"][0] == ["downloading", None]
+    assert any(fraction is not None for _, fraction in downloaded["said"])
+
+    again = locate(MODEL, NOBODY_LISTENS)
+    assert again == {**downloaded, "said": []}
+
+
+def test_pickled_weights_are_taken_only_where_there_are_no_safetensors(locate):
+    files = {name: data for name, data in FILES.items() if name != "model.safetensors"}
+
+    with hub_with(files) as endpoint:
+        downloaded = locate(MODEL, endpoint)
+
+    assert "pytorch_model.bin" in os.listdir(downloaded["directory"])
+
+
+def test_an_interrupted_download_is_not_taken_for_a_model(locate):
+    with hub_with(FILES) as endpoint:
+        directory = locate(MODEL, endpoint)["directory"]
+        os.unlink(f"{directory}/model.safetensors")
+
+        assert "model.safetensors" in os.listdir(locate(MODEL, endpoint)["directory"])
+
+
+def test_a_model_that_the_hub_does_not_have_is_told(locate):
+    with hub_with(FILES) as endpoint:
+        failure = locate("acme/other", endpoint)
+
+    assert failure["code"] == "model_unavailable"
+    assert "no such model on the Hub" in failure["message"]
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "environment"),
+    [(NOBODY_LISTENS, {}), ("http://hub.invalid", {}), (NOBODY_LISTENS, {"HF_HUB_OFFLINE": "1"})],
+)
+def test_without_a_hub_the_operator_is_told_the_two_ways_out(locate, endpoint, environment):
+    failure = locate(MODEL, endpoint, **environment)
+
+    assert failure["code"] == "model_unavailable"
+    assert "the Hub cannot be reached" in failure["message"]
+    assert "npm run demo" in failure["message"]
+    assert "MODEL=<directory>" in failure["message"]
+
+
+@pytest.mark.parametrize("model", ["./missing", "/no/such/directory", "a/b/c", "hviske", "~/gone"])
+def test_a_path_that_is_not_there_is_not_looked_for_on_the_hub(model):
+    said = []
+
+    with pytest.raises(FatalFailure, match="neither a directory here nor a name") as caught:
+        hub.locate(model, said.append)
+    assert caught.value.code == "model_unavailable"
+    assert said == []
+
+
+def test_a_directory_is_taken_as_it_is(tmp_path):
+    found = hub.locate(str(tmp_path), lambda _message: None)
+
+    assert (found.directory, found.revision) == (tmp_path, None)
+
+
+def test_a_question_that_is_never_answered_is_given_up():
+    silence = threading.Event()
+    try:
+        with pytest.raises(TimeoutError, match="no answer"):
+            hub._within(0.01, silence.wait)
+    finally:
+        silence.set()

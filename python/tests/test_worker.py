@@ -1,0 +1,129 @@
+"""The whole process over real pipes: with the fake model, and with the bundled one."""
+
+import pytest
+from conftest import TINY_DA, put_pcm, read_wav, tone, transcribe
+from worker_process import WorkerProcess
+
+from whisper_worker.protocol import Cancel, DetectLanguage, Ping, Shutdown
+
+
+@pytest.fixture
+def fake(spool):
+    with WorkerProcess(spool, "--fake") as worker:
+        worker.hear_until("ready")
+        yield worker
+
+
+def test_the_first_line_is_hello_with_the_protocol_and_the_process(spool):
+    with WorkerProcess(spool, "--fake") as worker:
+        assert worker.hear() == {"kind": "hello", "protocol": 1, "pid": worker.process.pid}
+        assert worker.hear()["kind"] == "ready"
+
+
+def test_the_end_of_stdin_ends_the_worker_with_status_0(fake):
+    assert fake.end() == ([], 0)
+
+
+def test_shutdown_ends_the_worker_with_status_0(fake):
+    fake.say(Shutdown())
+
+    assert fake.process.wait() == 0
+
+
+def test_ping_is_answered_while_a_recording_is_decoded(fake, spool):
+    path = put_pcm(spool, tone(100))
+    fake.say(transcribe(path, prompt="[[sleep 0.1]]"))
+
+    fake.say(Ping(9))
+
+    pong = fake.hear_until("pong")[-1]
+    assert (pong["id"], pong["requests"]) == (9, 1)
+    assert pong["windows_waiting"] >= 0
+
+
+def test_a_request_can_be_cancelled_while_it_is_decoded(fake, spool):
+    path = put_pcm(spool, tone(600))
+    fake.say(transcribe(path, prompt="[[sleep 0.05]]"))
+    fake.hear_until("window")
+
+    fake.say(Cancel(1))
+
+    assert fake.hear_until("cancelled", "done")[-1] == {"kind": "cancelled", "id": 1}
+    assert fake.answer(Ping(2))[-1]["requests"] == 0
+
+
+def test_the_end_of_stdin_answers_what_is_open_even_when_a_batch_takes_long(fake, spool):
+    path = put_pcm(spool, tone(5))
+    fake.say(transcribe(path, id=3, prompt="[[sleep 60]]"))
+
+    messages, status = fake.end()
+
+    assert messages == [{"kind": "cancelled", "id": 3}]
+    assert status == 0
+
+
+@pytest.mark.parametrize("line", ["nonsense", '{"kind":"sing"}', '{"kind":"ping","id":1,"x":2}'])
+def test_a_line_that_is_not_protocol_is_fatal_with_status_3(fake, line):
+    fake.say_line(line)
+
+    (message,), status = fake.end()
+    assert (message["kind"], message["code"]) == ("fatal", "protocol_error")
+    assert status == 3
+
+
+def test_a_line_that_is_not_protocol_is_fatal_even_when_a_batch_takes_long(fake, spool):
+    fake.say(transcribe(put_pcm(spool, tone(5)), prompt="[[sleep 60]]"))
+
+    fake.say_line("nonsense")
+
+    assert fake.hear_until("fatal")[-1]["code"] == "protocol_error"
+    assert fake.process.wait() == 3
+
+
+def test_the_fake_model_crashes_when_its_prompt_says_so(fake, spool):
+    fake.say(transcribe(put_pcm(spool, tone(1)), prompt="[[crash]]"))
+
+    assert fake.process.wait() == 9
+
+
+def test_wrong_arguments_leave_the_wire_empty(spool):
+    with WorkerProcess(spool, "--device", "abacus") as worker:
+        assert worker.end() == ([], 2)
+
+
+def test_a_directory_that_is_not_there_is_told_with_the_way_out(spool):
+    with WorkerProcess(spool, "--model", "./no/such/directory") as worker:
+        fatal = worker.hear_until("fatal", "ready")[-1]
+
+        assert fatal["code"] == "model_unavailable"
+        assert "npm run demo" in fatal["message"]
+        assert "MODEL=<directory>" in fatal["message"]
+        assert worker.process.wait() == 3
+
+
+def test_a_device_that_is_not_there_is_told(spool):
+    arguments = ("--model", str(TINY_DA), "--device", "cuda")
+    with WorkerProcess(spool, *arguments, CUDA_VISIBLE_DEVICES="") as worker:
+        fatal = worker.hear_until("fatal", "ready")[-1]
+
+        assert fatal["code"] == "device_unavailable"
+        assert worker.process.wait() == 3
+
+
+def test_the_bundled_model_serves_a_whole_session(spool):
+    danish, english = (put_pcm(spool, read_wav(name), f"{name}.pcm") for name in ("da", "en"))
+    with WorkerProcess(spool, "--model", str(TINY_DA), "--device", "cpu") as worker:
+        greeting = worker.hear_until("ready")
+        assert [message["kind"] for message in greeting[:2]] == ["hello", "loading"]
+
+        transcript = worker.answer(transcribe(danish, id=1, language="da"))
+        assert [message["kind"] for message in transcript] == ["window", "progress", "done"]
+        detected = worker.answer(DetectLanguage(2, english))[-1]
+        assert detected["language"] == "en"
+        assert sum(entry["probability"] for entry in detected["languages"]) == pytest.approx(1)
+        translated = worker.answer(transcribe(danish, id=3, task="translate", prompt="Hej Søren"))
+        assert translated[-1]["kind"] == "done"
+        assert worker.answer(Ping(4))[-1]["steps"] == 3
+
+        worker.say(Shutdown())
+        assert worker.process.wait() == 0

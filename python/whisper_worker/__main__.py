@@ -1,0 +1,129 @@
+"""Arguments, a safe stdout, the choice of the model, the loop.
+
+Exit status 0: asked to end. 3: said `fatal`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from whisper_worker.failures import FatalFailure
+from whisper_worker.loop import Loop
+from whisper_worker.protocol import PROTOCOL_VERSION, Fatal, Hello, Loading
+from whisper_worker.speech_model import SpeechModel
+from whisper_worker.stdio import (
+    Inbox,
+    Wire,
+    claim_stdout,
+    die_with_parent,
+    leave_interrupts_to_parent,
+    start_reader,
+)
+from whisper_worker.wire_format import ProtocolError
+
+FATAL_STATUS = 3
+# How long a batch that runs may delay the end. Large models on a CPU need half a minute for one;
+# whoever ends us does not wait for it.
+GRACE_SECONDS = 2.0
+
+
+@dataclass(frozen=True)
+class Arguments:
+    model: str
+    device: str
+    compute_type: str
+    spool_dir: Path
+    fake: bool
+
+
+def parse_arguments(arguments: Sequence[str] | None = None) -> Arguments:
+    parser = argparse.ArgumentParser("whisper_worker", description=__doc__)
+    parser.add_argument("--model", default="syvai/hviske-v2", help="a Hub id or a directory")
+    parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
+    parser.add_argument(
+        "--compute-type", choices=("auto", "bfloat16", "float16", "float32"), default="auto"
+    )
+    parser.add_argument("--spool-dir", type=Path, required=True, help="where Node puts recordings")
+    parser.add_argument("--fake", action="store_true", help="a deterministic model without weights")
+    return Arguments(**vars(parser.parse_args(arguments)))
+
+
+def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
+    """The only place that decides whether torch is imported at all."""
+    if arguments.fake:
+        from whisper_worker.fake_model import FakeModel
+
+        return FakeModel()
+
+    from whisper_worker.checkpoint import check
+    from whisper_worker.hub import locate
+
+    checkpoint = check(locate(arguments.model, wire.send))
+    wire.send(Loading("loading", "importing torch and transformers", None))
+    from whisper_worker.loading import load_model
+
+    return load_model(checkpoint, arguments.device, arguments.compute_type, wire.send)
+
+
+def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO) -> None:
+    """From hello to the end of stdin."""
+    wire.send(Hello(PROTOCOL_VERSION, os.getpid()))
+    inbox = Inbox()
+    loops: list[Loop] = []
+
+    def end_soon(problem: ProtocolError | None) -> None:
+        timer = threading.Timer(GRACE_SECONDS, _end_now, (loops, wire, problem))
+        timer.daemon = True
+        timer.start()
+
+    start_reader(stdin, inbox, when_ended=end_soon)
+    model = choose_model(arguments, wire)
+    loop = Loop(model, inbox, wire.send, arguments.spool_dir)
+    loops.append(loop)
+    wire.send(model.describe())
+    loop.run()
+
+
+def _end_now(loops: Sequence[Loop], wire: Wire, problem: ProtocolError | None) -> None:
+    """The main thread is still busy, in a batch or in loading: answer for it and go."""
+    if problem is not None:
+        wire.send(Fatal("protocol_error", str(problem)))
+        os._exit(FATAL_STATUS)
+    for loop in loops:
+        loop.abandon()
+    os._exit(0)
+
+
+def main() -> int:
+    arguments = parse_arguments()
+    wire = Wire(claim_stdout())
+    leave_interrupts_to_parent()
+    die_with_parent()
+    try:
+        serve(arguments, wire, sys.stdin.buffer)
+    except BrokenPipeError:
+        return 0  # Node is gone, so there is nobody left to tell
+    except FatalFailure as failure:
+        wire.send(Fatal(failure.code, failure.message))
+        return FATAL_STATUS
+    except Exception as error:
+        traceback.print_exc()
+        wire.send(Fatal("internal", f"{type(error).__name__}: {str(error)[:300]}"))
+        return FATAL_STATUS
+    return 0
+
+
+if __name__ == "__main__":
+    status = main()
+    sys.stderr.flush()
+    # Not sys.exit: at interpreter shutdown a reader thread inside readline() aborts the process,
+    # and CUDA's own clean-up can hang.
+    os._exit(status)

@@ -1,0 +1,102 @@
+"""A model that needs no weights and no torch: it says one word for every half second of speech.
+
+Deterministic, so that tests can count: " ord0" is spoken from 0.0 to 0.5 s of the recording,
+" ord7" from 3.5 to 4.0 s. Silence gets no words. The language is always Danish.
+
+A prompt may contain one order, for tests of what real models do only on bad days:
+`[[sleep 0.2]]` decodes every window for 0.2 s, `[[crash]]` ends the process with status 9,
+`[[fail]]` raises.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+import time
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from whisper_worker.audio import to_seconds
+from whisper_worker.energy_vad import energy_probabilities
+from whisper_worker.protocol import ModelIdentity, Ready
+from whisper_worker.speech_model import Decoded, DecodeRow, TimedWord
+from whisper_worker.vad import SpeechDetector, Window
+
+WORD_SECONDS = 0.5
+_ORDER = re.compile(r"\[\[(sleep|crash|fail) ?([\d.]*)\]\]")
+
+
+class FakeModel:
+    languages = ("da", "en", "de")
+    batch_windows = 4
+
+    @property
+    def detect_speech(self) -> SpeechDetector:
+        return energy_probabilities
+
+    def describe(self) -> Ready:
+        return Ready(
+            model=ModelIdentity(id="fake", revision=None, directory=""),
+            device="cpu",
+            device_name=platform.machine(),
+            compute_type="float32",
+            languages=self.languages,
+            is_multilingual=True,
+            can_translate=True,
+            has_word_timestamps=True,
+            vad="energy",
+            batch_windows=self.batch_windows,
+            repairs=(),
+            reasons={"device": "the fake model needs none"},
+            versions={"python": platform.python_version()},
+        )
+
+    def prompt_tokens(self, prompt: str) -> tuple[int, ...]:
+        return tuple(map(ord, prompt))
+
+    def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
+        return [None for _ in windows]
+
+    def detect_language(self, encoded: Sequence[object]) -> list[dict[str, float]]:
+        return [{"da": 0.9, "en": 0.06, "de": 0.04} for _ in encoded]
+
+    def decode(self, rows: Sequence[DecodeRow]) -> list[Decoded]:
+        return [self._decode_row(row) for row in rows]
+
+    def _decode_row(self, row: DecodeRow) -> Decoded:
+        _obey("".join(map(chr, row.prompt_tokens)))
+        words = _words(row.window)
+        return Decoded(
+            text="".join(word.text for word in words),
+            tokens=tuple(token for word in words for token in word.tokens),
+            avg_logprob=-0.1,
+            compression_ratio=1.0,  # counting compresses well, but is no loop
+            no_speech_prob=0.01,
+            words=words if row.word_timestamps else None,
+        )
+
+
+def _words(window: Window) -> tuple[TimedWord, ...]:
+    """A word for every half second whose middle is speech; times count from the window's start."""
+    origin = to_seconds(window.start)
+    words: list[TimedWord] = []
+    for region in window.speech:
+        first = round(to_seconds(region.start) / WORD_SECONDS)
+        end = round(to_seconds(region.end) / WORD_SECONDS)
+        for number in range(first, end):
+            start = number * WORD_SECONDS - origin
+            words.append(TimedWord(f" ord{number}", (number,), start, start + WORD_SECONDS, 0.9))
+    return tuple(words)
+
+
+def _obey(prompt: str) -> None:
+    for order, argument in _ORDER.findall(prompt):
+        if order == "sleep":
+            time.sleep(float(argument))
+        elif order == "crash":
+            os._exit(9)
+        else:
+            raise RuntimeError("the prompt told the fake model to fail")

@@ -1,0 +1,227 @@
+"""PROTOCOL.md as frozen dataclasses: the words that cross the wire, not how they cross it.
+
+How they become lines, and what happens to a line that is none of them, is wire_format.py's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal, TypeAlias
+
+from whisper_worker.failures import FailureCode, FatalCode
+
+PROTOCOL_VERSION = 1
+
+Task: TypeAlias = Literal["transcribe", "translate"]
+
+
+@dataclass(frozen=True)
+class Transcribe:
+    kind: ClassVar[str] = "transcribe"
+    id: int
+    pcm_path: str
+    language: str | None
+    task: Task
+    prompt: str | None
+    temperature: float
+    word_timestamps: bool
+
+
+@dataclass(frozen=True)
+class DetectLanguage:
+    kind: ClassVar[str] = "detect_language"
+    id: int
+    pcm_path: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    kind: ClassVar[str] = "cancel"
+    id: int
+
+
+@dataclass(frozen=True)
+class Ping:
+    kind: ClassVar[str] = "ping"
+    id: int
+
+
+@dataclass(frozen=True)
+class Shutdown:
+    kind: ClassVar[str] = "shutdown"
+
+
+Request: TypeAlias = Transcribe | DetectLanguage | Cancel | Ping | Shutdown
+
+
+@dataclass(frozen=True)
+class Hello:
+    kind: ClassVar[str] = "hello"
+    protocol: int
+    pid: int
+
+
+@dataclass(frozen=True)
+class Loading:
+    kind: ClassVar[str] = "loading"
+    stage: Literal["downloading", "loading", "warming_up"]
+    message: str
+    fraction: float | None
+
+
+@dataclass(frozen=True)
+class ModelIdentity:
+    id: str
+    revision: str | None
+    directory: str
+
+
+@dataclass(frozen=True)
+class Ready:
+    kind: ClassVar[str] = "ready"
+    model: ModelIdentity
+    device: str
+    device_name: str
+    compute_type: str
+    languages: tuple[str, ...]
+    is_multilingual: bool
+    can_translate: bool
+    has_word_timestamps: bool
+    vad: Literal["silero", "energy"]
+    batch_windows: int
+    repairs: tuple[str, ...]
+    reasons: Mapping[str, str]
+    versions: Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Word:
+    word: str
+    start: float
+    end: float
+    probability: float
+
+
+@dataclass(frozen=True)
+class Segment:
+    seek: int
+    start: float
+    end: float
+    text: str
+    tokens: tuple[int, ...]
+    temperature: float
+    avg_logprob: float
+    compression_ratio: float
+    no_speech_prob: float
+    words: tuple[Word, ...] | None
+
+
+@dataclass(frozen=True)
+class WindowDone:
+    kind: ClassVar[str] = "window"
+    id: int
+    index: int
+    start: float
+    end: float
+    language: str
+    segments: tuple[Segment, ...]
+
+
+@dataclass(frozen=True)
+class Progress:
+    kind: ClassVar[str] = "progress"
+    id: int
+    processed_seconds: float
+    duration_seconds: float
+    windows_done: int
+
+
+@dataclass(frozen=True)
+class Dropped:
+    reason: Literal["no_speech"]
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Timings:
+    waited_seconds: float
+    vad_seconds: float
+    encode_seconds: float
+    decode_seconds: float
+
+
+@dataclass(frozen=True)
+class Done:
+    kind: ClassVar[str] = "done"
+    id: int
+    duration_seconds: float
+    speech_seconds: float
+    language: str
+    language_probability: float | None
+    windows: int
+    dropped: tuple[Dropped, ...]
+    timings: Timings
+
+
+@dataclass(frozen=True)
+class LanguageProbability:
+    language: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class Detected:
+    kind: ClassVar[str] = "detected"
+    id: int
+    language: str
+    probability: float
+    languages: tuple[LanguageProbability, ...]
+    duration_seconds: float
+
+
+@dataclass(frozen=True)
+class Failed:
+    kind: ClassVar[str] = "failed"
+    id: int
+    code: FailureCode
+    message: str
+
+
+@dataclass(frozen=True)
+class Cancelled:
+    kind: ClassVar[str] = "cancelled"
+    id: int
+
+
+@dataclass(frozen=True)
+class Pong:
+    kind: ClassVar[str] = "pong"
+    id: int
+    steps: int
+    requests: int
+    windows_waiting: int
+
+
+@dataclass(frozen=True)
+class Fatal:
+    kind: ClassVar[str] = "fatal"
+    code: FatalCode
+    message: str
+
+
+Message: TypeAlias = (
+    Hello
+    | Loading
+    | Ready
+    | WindowDone
+    | Progress
+    | Done
+    | Detected
+    | Failed
+    | Cancelled
+    | Pong
+    | Fatal
+)
