@@ -49,7 +49,11 @@ export async function startServer(environment: Record<string, string> = {}): Pro
       throw new Error(`the server ended with ${code}:\n${lines.join('\n')}`)
     }),
   ])
-  await Promise.race([becomesHealthy(url), exited.then(() => Promise.reject(new Error(lines.join('\n'))))])
+  await becomesHealthy(url).catch(async (error: unknown) => {
+    server.kill('SIGTERM')
+    await exited // then its last line has been written, which says more than our failed request
+    throw new Error(lines.join('\n'), { cause: error })
+  })
 
   return {
     url,
