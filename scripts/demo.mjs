@@ -41,7 +41,8 @@ function startServer(port) {
     createInterface({ input: server.stderr }).on('line', (line) => {
       const entry = parseLogLine(line)
       if (entry?.message === 'listening') resolve(entry.url)
-      else if (entry?.level !== 'debug' && entry?.message !== 'request') console.error(`   ${entry?.message ?? line}`)
+      else if (entry?.level !== 'debug' && entry?.message !== 'request')
+        console.error(`   ${entry?.message ?? line}`)
     })
   })
   return { server, listening }
