@@ -10,6 +10,7 @@ import itertools
 import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,14 +90,21 @@ def speak(language: str, text: str, setting: VoiceSetting) -> Utterance | None:
 def speak_all(
     requests: Sequence[tuple[str, str, VoiceSetting]], processes: int = 2
 ) -> list[Utterance]:
-    """Speaks (language, text, setting) requests in order, leaving out what cannot be timed."""
-    with ProcessPoolExecutor(processes) as pool:
-        spoken = pool.map(_speak_request, requests, chunksize=200)
-        return [utterance for utterance in spoken if utterance is not None]
+    """Speaks (language, text, setting) requests in order, leaving out what cannot be timed.
+
+    espeak-ng's flutter and breath go on from one sentence to the next, so that the same sentence
+    differs by a few samples with what was spoken before it. Each share of the requests therefore
+    has a fresh process of its own: the same requests always give the same sound.
+    """
+    with ExitStack() as stack:
+        pools = [stack.enter_context(ProcessPoolExecutor(1)) for _ in range(processes)]
+        shares = [pool.submit(_speak_share, requests[i::processes]) for i, pool in enumerate(pools)]
+        rounds = itertools.zip_longest(*(share.result() for share in shares))
+        return [utterance for spoken in rounds for utterance in spoken if utterance is not None]
 
 
-def _speak_request(request: tuple[str, str, VoiceSetting]) -> Utterance | None:
-    return speak(*request)
+def _speak_share(requests: Sequence[tuple[str, str, VoiceSetting]]) -> list[Utterance | None]:
+    return [speak(*request) for request in requests]
 
 
 class _EventId(ctypes.Union):
