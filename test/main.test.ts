@@ -7,9 +7,12 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { execa } from 'execa'
 import { expect, onTestFinished, test } from 'vitest'
+import { findFfmpeg } from '../src/audio/ffmpeg.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 const WORKERS = fileURLToPath(new URL('workers/', import.meta.url))
+/** Found beside the real Python, where it may be the only one: the stand-in has none beside it. */
+const FFMPEG = await findFfmpeg({ ffmpegPath: undefined, pythonPath: '.venv/bin/python' })
 
 /** A "Python" that is one of our small children, and a directory for what the server writes. */
 async function home(worker: string): Promise<{ dataDir: string; pythonPath: string }> {
@@ -24,7 +27,14 @@ async function home(worker: string): Promise<{ dataDir: string; pythonPath: stri
 /** The server as a process: its log as it comes, and how it ends. */
 async function startServer(worker: string, settings: Record<string, string> = {}) {
   const { dataDir, pythonPath } = await home(worker)
-  const env = { HOST: '127.0.0.1', PORT: '0', DATA_DIR: dataDir, PYTHON_PATH: pythonPath, ...settings }
+  const env = {
+    HOST: '127.0.0.1',
+    PORT: '0',
+    DATA_DIR: dataDir,
+    PYTHON_PATH: pythonPath,
+    FFMPEG_PATH: FFMPEG.path,
+    ...settings,
+  }
   const server = execa(process.execPath, [MAIN], { env, reject: false, stdout: 'ignore' })
   onTestFinished(() => void server.kill('SIGKILL'))
   const lines: string[] = []
