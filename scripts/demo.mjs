@@ -104,7 +104,8 @@ try {
   )
   server.removeAllListeners('exit')
   server.once('exit', (code) => process.exit(code ?? 0))
-  for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => server.kill('SIGTERM'))
+  // The same signal, because a terminal gives Ctrl-C to the server too: another one would mean "at once".
+  for (const signal of ['SIGINT', 'SIGTERM']) process.on(signal, () => server.kill(signal))
 } catch (problem) {
   console.error(`demo: ${problem.message}`)
   server.kill('SIGTERM')
