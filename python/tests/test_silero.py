@@ -10,10 +10,6 @@ from conftest import read_wav
 from whisper_worker import detector
 from whisper_worker.silero import SileroVad, find_silero_weights
 
-pytestmark = pytest.mark.skipif(
-    find_silero_weights() is None, reason="the silero-vad package is not installed"
-)
-
 
 @pytest.fixture(scope="module")
 def silero():

@@ -25,12 +25,15 @@ _REPOSITORY = Path(__file__).resolve().parents[2]
 
 
 def main() -> None:
-    """Every stage in turn, or with --export-checkpoint a look at a run that goes on."""
+    """Every stage in turn; or one of them, as the flags say."""
     arguments = _parse_arguments()
     plan = TrainingPlan(arguments.steps, SEED, arguments.work_dir)
     tokenizer = build_tokenizer(SEED)
     if arguments.export_checkpoint:
         export(load_checkpoint(tokenizer, plan), tokenizer, arguments.model_dir)
+        return
+    if arguments.clips_only:
+        make_clips(arguments.clips_dir, arguments.model_dir, SEED)
         return
     _train(tokenizer, plan, arguments.model_dir)
     print(write_table(evaluate(arguments.model_dir), arguments.model_dir))
@@ -52,6 +55,7 @@ def _parse_arguments() -> argparse.Namespace:
     parser.add_argument("--clips-dir", type=Path, default=_REPOSITORY / "test" / "audio")
     parser.add_argument("--steps", type=int, default=STEPS)
     parser.add_argument("--export-checkpoint", action="store_true", help="export a run midway")
+    parser.add_argument("--clips-only", action="store_true", help="make test/audio, train nothing")
     return parser.parse_args()
 
 

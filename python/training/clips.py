@@ -1,20 +1,23 @@
 """Makes test/audio: held-out sentences in the held-out voice, with their exact words and times.
 
-A fixture has to be right, so of many candidates the first is taken that the model writes down word
-for word; the evaluation, not these clips, says how good the model is.
+A fixture has to be right, so of many candidates the first is taken that is written down word for
+word, by transformers and by the worker with its own windows; the evaluation, not these clips, says
+how good the model is.
 """
 
 import json
 import random
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import soundfile
 
 from bank import held_out_bank
+from listener import Listener
 from recordings import Recording, record
 from synthesis import SAMPLE_RATE, Utterance
 from transcriber import Transcriber
@@ -34,18 +37,23 @@ _LONG_SECONDS, _LONG_PAUSES_SECONDS = 70.0, (0.4, 2.0)
 _LONG_SENTENCES = 24
 _CANDIDATES = 25
 
+Judge = Callable[[Recording], int]  # how many words are wrong; 0 is right
+
 
 def make_clips(directory: Path, model_directory: Path, seed: int) -> None:
     """Writes every file of test/audio; without a model, the first candidates are taken."""
     directory.mkdir(parents=True, exist_ok=True)
-    transcriber = Transcriber(model_directory) if model_directory.exists() else None
-    bank = held_out_bank(seed)
-    for language in ("da", "en", "de"):
-        rng = random.Random(f"clips/{seed}/{language}")
-        candidates = _short_candidates(bank[language], rng)
-        _write(directory / language, _choose(candidates, transcriber))
-    rng = random.Random(f"clips/{seed}/long")
-    _write(directory / "long", _choose(_long_candidates(bank["da"], rng), transcriber))
+    with ExitStack() as stack:
+        judges: list[Judge] = []
+        if model_directory.exists():
+            listener = stack.enter_context(Listener(model_directory))
+            judges = [Transcriber(model_directory).count_mistakes, listener.count_mistakes]
+        bank = held_out_bank(seed)
+        for language in ("da", "en", "de"):
+            rng = random.Random(f"clips/{seed}/{language}")
+            _write(directory / language, _choose(_short_candidates(bank[language], rng), judges))
+        rng = random.Random(f"clips/{seed}/long")
+        _write(directory / "long", _choose(_long_candidates(bank["da"], rng), judges))
     hiss = np.random.default_rng(seed).standard_normal(3 * SAMPLE_RATE) * 1e-4
     _write_wave(directory / "silence.wav", hiss.astype(np.float32))
     _write_containers(directory)
@@ -65,20 +73,12 @@ def _long_candidates(utterances: list[Utterance], rng: random.Random) -> Iterato
             yield recording
 
 
-def _choose(candidates: Iterator[Recording], transcriber: Transcriber | None) -> Recording:
-    """The first candidate without a mistake, or else the one of the first few with the fewest."""
-    if transcriber is None:
-        return next(candidates)
-    best: Recording | None = None
-    fewest = -1
+def _choose(candidates: Iterator[Recording], judges: list[Judge]) -> Recording:
+    """The first candidate in which no judge finds a mistake; the first of all without judges."""
     for _, recording in zip(range(_CANDIDATES), candidates, strict=False):
-        mistakes = transcriber.count_mistakes(recording)
-        if best is None or mistakes < fewest:
-            best, fewest = recording, mistakes
-        if mistakes == 0:
-            break
-    assert best is not None
-    return best
+        if all(judge(recording) == 0 for judge in judges):
+            return recording
+    raise RuntimeError(f"none of {_CANDIDATES} candidates is written down without a mistake")
 
 
 def _write(path: Path, recording: Recording) -> None:

@@ -129,12 +129,9 @@ test.each(['da.mp3', 'da.m4a', 'da.webm', 'da.flac', 'da.ogg', 'da.mp4'])(
 
 test('a 70 s recording loses and doubles no word at the cuts', async () => {
   const answer = await verbose('long.wav')
-  const [heard, spoken] = [plainWords(answer.text), plainWords((await truthOf('long')).text)]
+  const truth = await truthOf('long')
 
-  // A lost or doubled word would shift all that follow; a misheard one stays where it is, and the small model may mishear 2 %.
-  expect(heard.length).toBe(spoken.length)
-  const misheard = heard.filter((word, index) => word !== spoken[index])
-  expect(misheard.length / spoken.length).toBeLessThanOrEqual(0.02)
+  expect(plainWords(answer.text)).toEqual(plainWords(truth.text))
   expect(answer.segments.length).toBeGreaterThan(3)
 })
 
