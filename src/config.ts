@@ -9,6 +9,8 @@ const GIB = 1024 ** 3
 
 const wholeNumber = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum)
 
+const COMPUTE_TYPES = ['auto', 'bfloat16', 'float16', 'float32', 'int8', 'float8'] as const
+
 /** Each setting: how it is parsed, what it defaults to, and what the README says of it. */
 const SETTINGS = {
   MODEL: {
@@ -28,9 +30,30 @@ const SETTINGS = {
     about: 'Where the model runs: auto, cuda or cpu',
   },
   COMPUTE_TYPE: {
-    schema: z.enum(['auto', 'bfloat16', 'float16', 'float32']),
+    schema: z.enum(COMPUTE_TYPES),
     fallback: 'auto',
-    about: 'Arithmetic: auto, bfloat16, float16 or float32',
+    about: 'Arithmetic: auto, bfloat16, float16, float32, int8 or float8',
+  },
+  SLOTS: {
+    schema: z.union([z.literal('auto'), wholeNumber(1, 64)], 'auto, or a whole number from 1 to 64'),
+    fallback: 'auto',
+    about: 'How many windows are decoded side by side: auto, or 1 to 64',
+  },
+  COMPILE: {
+    schema: z.enum(['on', 'off']),
+    fallback: 'off',
+    about: 'Whether torch fuses the decoder first: on or off. Minutes at the start; needs a C++ compiler',
+  },
+  CUDA_GRAPHS: {
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    about: 'Whether a step on a GPU is launched as one graph: on, or off where a driver fails at it',
+  },
+  GUARDS: {
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    about:
+      'Whether loops and inventions are removed from what the model says, unless a request decides: on or off',
   },
   DEFAULT_LANGUAGE: {
     schema: z.string().regex(/^([a-z]{2,3}|auto)$/, 'an ISO code such as da, or auto'),
@@ -86,7 +109,12 @@ export interface Config {
   readonly host: string
   readonly port: number
   readonly device: 'auto' | 'cuda' | 'cpu'
-  readonly computeType: 'auto' | 'bfloat16' | 'float16' | 'float32'
+  readonly computeType: (typeof COMPUTE_TYPES)[number]
+  readonly slots: 'auto' | number
+  readonly compiles: boolean
+  readonly hasGraphs: boolean
+  /** For requests that do not decide it. */
+  readonly hasGuards: boolean
   /** ISO code, or `auto`. */
   readonly defaultLanguage: string
   readonly dataDir: string
@@ -129,6 +157,10 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     port: read('PORT'),
     device: read('DEVICE'),
     computeType: read('COMPUTE_TYPE'),
+    slots: read('SLOTS'),
+    compiles: read('COMPILE') === 'on',
+    hasGraphs: read('CUDA_GRAPHS') === 'on',
+    hasGuards: read('GUARDS') === 'on',
     defaultLanguage: read('DEFAULT_LANGUAGE'),
     dataDir: resolve(read('DATA_DIR')),
     ffmpegPath: read('FFMPEG_PATH') || undefined,

@@ -28,8 +28,8 @@ export interface Segment {
   readonly words?: readonly Word[]
 }
 
-/** Text that a guard removed, and why: never silently gone. */
-export interface DroppedText {
+/** Text that a guard removed, or kept and doubts, and why: never silently. */
+export interface JudgedText {
   readonly reason: string
   readonly startSeconds: number
   readonly endSeconds: number
@@ -42,18 +42,26 @@ export type Task = 'transcribe' | 'translate'
 export interface Transcript {
   readonly task: Task
   readonly text: string
-  /** ISO code of the language spoken. */
-  readonly language: string
+  /** ISO code of the language spoken. Absent when it was to be detected and nobody speaks: then there is none. */
+  readonly language?: string
   /** Absent when the client named the language: then nothing was measured. */
   readonly languageProbability?: number
   readonly durationSeconds: number
   readonly segments: readonly Segment[]
-  readonly dropped: readonly DroppedText[]
+  /** What a guard removed from the text. */
+  readonly dropped: readonly JudgedText[]
+  /** What stands in the text although a guard doubts it. */
+  readonly warnings: readonly JudgedText[]
 }
 
-/** What happens on the road, in this order: any number of the first three, then exactly one `done`. */
+/**
+ * What happens on the road: any number of segments, deltas and reports of progress, then exactly one `done`. `decoded`
+ * comes once, when the recording's length is known; until then a progress' `durationSeconds` is what is known so far.
+ * Deltas, when they were asked for, are the segments' texts ahead of them: joined and trimmed they are the transcript's.
+ */
 export type TranscriptEvent =
   | { readonly kind: 'decoded'; readonly durationSeconds: number }
+  | { readonly kind: 'delta'; readonly text: string }
   | { readonly kind: 'progress'; readonly processedSeconds: number; readonly durationSeconds: number }
   | { readonly kind: 'segments'; readonly segments: readonly Segment[] }
   | { readonly kind: 'done'; readonly transcript: Transcript }
@@ -69,7 +77,8 @@ export interface DetectedLanguage {
   readonly language: string
   readonly probability: number
   readonly languages: readonly LanguageGuess[]
-  readonly durationSeconds: number
+  /** The recording's length. Absent when the language was found before the end of the recording had been seen. */
+  readonly durationSeconds?: number
 }
 
 /** The text of a transcript as clients read it: joined segments, without the outer spaces. */

@@ -9,6 +9,10 @@ test('an empty environment is enough', () => {
     port: 8000,
     device: 'auto',
     computeType: 'auto',
+    slots: 'auto',
+    compiles: false,
+    hasGraphs: true,
+    hasGuards: true,
     defaultLanguage: 'da',
     dataDir: resolve('data'),
     ffmpegPath: undefined,
@@ -25,6 +29,26 @@ test('a variable that is empty counts as unset', () => {
   expect(readConfig({ PORT: '', MODEL: '', FFMPEG_PATH: '' })).toEqual(readConfig({}))
 })
 
+test.each([
+  ['auto', 'auto'],
+  ['1', 1],
+  ['64', 64],
+])('SLOTS=%s is taken', (written, slots) => {
+  expect(readConfig({ SLOTS: written }).slots).toBe(slots)
+})
+
+test.each(['int8', 'float8'])('COMPUTE_TYPE=%s is taken', (written) => {
+  expect(readConfig({ COMPUTE_TYPE: written }).computeType).toBe(written)
+})
+
+test('SLOTS says what it takes when it is given something else', () => {
+  expect(() => readConfig({ SLOTS: 'many' })).toThrow('SLOTS=many: auto, or a whole number from 1 to 64')
+})
+
+test('guards can be switched off', () => {
+  expect(readConfig({ GUARDS: 'off' }).hasGuards).toBe(false)
+})
+
 test('origins are separated by commas, and spaces do not matter', () => {
   expect(readConfig({ CORS_ORIGINS: 'https://a.dk, http://localhost:5173 ,' }).corsOrigins).toEqual([
     'https://a.dk',
@@ -37,7 +61,11 @@ test.each([
   ['PORT', '80.5'],
   ['PORT', 'http'],
   ['DEVICE', 'gpu'],
-  ['COMPUTE_TYPE', 'int8'],
+  ['COMPUTE_TYPE', 'int4'],
+  ['SLOTS', '0'],
+  ['SLOTS', '65'],
+  ['SLOTS', 'many'],
+  ['GUARDS', 'perhaps'],
   ['DEFAULT_LANGUAGE', 'Danish'],
   ['LOG_LEVEL', 'loud'],
   ['MAX_UPLOAD_BYTES', '10 GB'],

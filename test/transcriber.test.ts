@@ -1,73 +1,19 @@
 import { expect, test } from 'vitest'
-import type { PcmFile } from '../src/audio/decode.ts'
-import type { EngineDone, EngineEvent, EngineRequest } from '../src/engine/events.ts'
-import { Failure } from '../src/failure.ts'
-import { Admission } from '../src/queue/admission.ts'
-import { createTranscriber, type TranscribeOptions } from '../src/transcriber.ts'
-import { collect, type DetectedLanguage, type Segment } from '../src/transcript.ts'
-
-const NEVER = new AbortController().signal
-const OPTIONS: TranscribeOptions = { task: 'transcribe', temperature: 0, wantsWords: false }
-const DETECTED: DetectedLanguage = { language: 'da', probability: 1, languages: [], durationSeconds: 2 }
-const DONE: EngineDone = {
-  kind: 'done',
-  language: 'da',
-  languageProbability: 0.9,
-  durationSeconds: 2,
-  speechSeconds: 2,
-  windows: 2,
-  dropped: [{ reason: 'no_speech', startSeconds: 1, endSeconds: 2, text: ' Tak.' }],
-  timings: { waitedSeconds: 0, vadSeconds: 0, encodeSeconds: 0, decodeSeconds: 0 },
-}
-
-function segment(id: number, text: string): Segment {
-  const figures = { temperature: 0, avgLogprob: 0, compressionRatio: 1, noSpeechProb: 0 }
-  return { id, seek: 0, startSeconds: id, endSeconds: id + 1, text, tokens: [], ...figures }
-}
-
-async function* twoWindows(): AsyncGenerator<EngineEvent> {
-  yield { kind: 'segments', segments: [segment(0, ' Rødgrød')] }
-  yield { kind: 'progress', processedSeconds: 1, durationSeconds: 2 }
-  yield { kind: 'segments', segments: [segment(1, ' med fløde.')] }
-  yield DONE
-}
-
-async function* crash(): AsyncGenerator<EngineEvent> {
-  yield { kind: 'segments', segments: [segment(0, ' Rød')] }
-  throw new Failure('engine_crashed', 'gone')
-}
-
-/** An engine that speaks once and then waits for the signal, as a busy one does. */
-async function* untilAborted(_request: EngineRequest, signal: AbortSignal): AsyncGenerator<EngineEvent> {
-  yield { kind: 'progress', processedSeconds: 1, durationSeconds: 2 }
-  signal.throwIfAborted()
-  await new Promise((_resolve, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason))
-  })
-}
-
-/** A road with one place at each stage, and what is left on it. */
-function road({
-  run = twoWindows as (request: EngineRequest, signal: AbortSignal) => AsyncIterable<EngineEvent>,
-} = {}) {
-  const open = new Set<string>()
-  const decoding = new Admission({ places: 1 })
-  const transcribing = new Admission({ places: 1 })
-  const decode = async (path: string): Promise<PcmFile> => {
-    if (path === '/not-audio') throw new Failure('invalid_audio', 'not audio')
-    open.add(path)
-    return { path, durationSeconds: 2, [Symbol.asyncDispose]: async () => void open.delete(path) }
-  }
-  const engine = { run, detectLanguage: async () => DETECTED }
-  const left = () => ({ pcm: open.size, decoding: decoding.state(), transcribing: transcribing.state() })
-  return { left, transcribing, transcriber: createTranscriber({ decode, decoding, transcribing, engine }) }
-}
-
-const NOTHING_LEFT = {
-  pcm: 0,
-  decoding: { active: 0, waiting: 0 },
-  transcribing: { active: 0, waiting: 0 },
-}
+import type { EngineRequest } from '../src/engine/events.ts'
+import { collect } from '../src/transcript.ts'
+import {
+  ALL,
+  crash,
+  DETECTED,
+  DONE,
+  NEVER,
+  NOTHING_LEFT,
+  OPTIONS,
+  road,
+  segment,
+  twoWindows,
+  untilAborted,
+} from './road.ts'
 
 test('the events come in order, and the transcript is what they said', async () => {
   const { transcriber, left } = road()
@@ -85,6 +31,7 @@ test('the events come in order, and the transcript is what they said', async () 
       durationSeconds: 2,
       segments: [segment(0, ' Rødgrød'), segment(1, ' med fløde.')],
       dropped: DONE.dropped,
+      warnings: DONE.warnings,
     },
   })
   expect(left()).toEqual(NOTHING_LEFT)
@@ -151,7 +98,7 @@ test('a client that hangs up while the engine works leaves nothing behind', asyn
 test('a language is detected on the same road', async () => {
   const { transcriber, left } = road()
 
-  expect(await transcriber.detectLanguage({ path: '/a' }, NEVER)).toEqual(DETECTED)
+  expect(await transcriber.detectLanguage({ path: '/a' }, NEVER)).toEqual({ ...DETECTED, durationSeconds: 2 })
   await expect(transcriber.detectLanguage({ path: '/not-audio' }, NEVER)).rejects.toMatchObject({
     code: 'invalid_audio',
   })
@@ -168,4 +115,21 @@ test('the next recording is decoded while the first one waits for the engine', a
   other[Symbol.dispose]()
   await Promise.all(answers)
   expect(left()).toEqual(NOTHING_LEFT)
+})
+
+test('deltas and the wish for them pass through', async () => {
+  const asked: EngineRequest[] = []
+  const { transcriber } = road({
+    run: async function* (request) {
+      asked.push(request)
+      yield { kind: 'delta', text: ' Rød' }
+      yield* twoWindows()
+    },
+  })
+
+  const wishes = { ...OPTIONS, wantsDeltas: true, wantsGuards: false }
+  const events = await Array.fromAsync(transcriber.transcribe({ path: '/a' }, wishes, NEVER))
+
+  expect(events).toContainEqual({ kind: 'delta', text: ' Rød' })
+  expect(asked).toMatchObject([{ wantsDeltas: true, wantsGuards: false, pcm: { path: '/a', extent: ALL } }])
 })

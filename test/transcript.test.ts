@@ -13,6 +13,7 @@ const TRANSCRIPT: Transcript = {
   durationSeconds: 1,
   segments: segments(' Hej.'),
   dropped: [],
+  warnings: [],
 }
 
 async function* events(...list: TranscriptEvent[]): AsyncGenerator<TranscriptEvent> {

@@ -13,7 +13,7 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 from whisper_worker.loop import Loop
-from whisper_worker.protocol import Shutdown, Transcribe
+from whisper_worker.protocol import DetectLanguage, Shutdown, Transcribe
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 TINY_DA = REPOSITORY / "models" / "tiny-da"
@@ -34,13 +34,32 @@ def spool(tmp_path):
     return directory
 
 
-def load(directory, compute_type="auto", device="cpu", send=lambda _message: None):
+def load(directory, compute_type="auto", device="cpu", slots=None, send=lambda _message: None):
     """A model as the worker loads it."""
     from whisper_worker.checkpoint import check
     from whisper_worker.hub import locate
-    from whisper_worker.loading import load_model
+    from whisper_worker.loading import Wanted, load_model
 
-    return load_model(check(locate(str(directory), send)), device, compute_type, send)
+    wanted = Wanted(device, compute_type, slots)
+    return load_model(check(locate(str(directory), send)), wanted, send)
+
+
+def load_network():
+    """The bundled network alone. Slots leave hooks on theirs, so each file takes its own."""
+    import torch
+    from transformers import GenerationConfig, WhisperForConditionalGeneration
+
+    network = WhisperForConditionalGeneration.from_pretrained(
+        TINY_DA, dtype=torch.float32, attn_implementation="sdpa"
+    ).eval()
+    network.generation_config = GenerationConfig()
+    return network
+
+
+def token_bytes_of(model):
+    from whisper_worker.tokens import TokenBytes
+
+    return TokenBytes({id_: name for name, id_ in model._tokenizer.get_vocab().items()})
 
 
 def read_wav(name):
@@ -62,34 +81,62 @@ def put_pcm(spool, samples, name="recording.pcm"):
 
 
 def transcribe(pcm_path, id=1, **changes):
-    """A plain request; `changes` make it special."""
+    """A plain request for a recording that is complete; `changes` make it special."""
     plain = {
+        **_whole(pcm_path),
         "language": None,
         "task": "transcribe",
         "prompt": None,
         "temperature": 0.0,
         "word_timestamps": True,
+        "deltas": False,
+        "guards": True,
     }
     return Transcribe(id=id, pcm_path=pcm_path, **{**plain, **changes})
 
 
-def run_requests(model, spool, requests):
-    """Every message until all the requests that carry an id of their own are answered."""
+def detect_language(pcm_path, id=1):
+    return DetectLanguage(id=id, pcm_path=pcm_path, **_whole(pcm_path))
+
+
+def _whole(pcm_path):
+    """What Node says of a file that it has written to its end."""
+    samples = Path(pcm_path).stat().st_size // 2 if Path(pcm_path).exists() else 0
+    return {"pcm_samples": samples, "pcm_is_complete": True}
+
+
+def run_requests(model, spool, requests, answer=lambda _message: ()):
+    """Every message until all the requests that carry an id of their own are answered.
+
+    `answer` hears every message and may answer with more requests, as Node does.
+    """
     inbox = queue.SimpleQueue()
     messages = []
-    unanswered = {request.id for request in requests if request.kind != "cancel"}
+    unanswered = set()
+
+    def ask(request):
+        if request.kind not in ("cancel", "pcm"):
+            unanswered.add(request.id)
+        inbox.put(request)
 
     def send(message):
         messages.append(message)
+        for request in answer(message):
+            ask(request)
         if message.kind in FINAL_KINDS:
             unanswered.discard(message.id)
             if not unanswered:
                 inbox.put(Shutdown())
 
     for request in requests:
-        inbox.put(request)
+        ask(request)
     Loop(model, inbox, send, spool).run()
     return messages
+
+
+def final_answers(messages):
+    """Final messages by id."""
+    return {message.id: message for message in messages if message.kind in FINAL_KINDS}
 
 
 def segments_of(messages):

@@ -39,6 +39,16 @@ def test_a_gpu_is_chosen_by_itself_and_its_words_have_times(spool):
     assert messages[-1].language == "da"
 
 
+def test_deltas_from_a_gpu_join_to_its_text(spool):
+    model = load(TINY_DA, device="cuda")
+    path = put_pcm(spool, read_wav("long"))
+
+    messages = run_requests(model, spool, [transcribe(path, deltas=True)])
+
+    said = "".join(message.text for message in messages if message.kind == "delta")
+    assert said == "".join(segment.text for segment in segments_of(messages))
+
+
 def test_a_batch_that_does_not_fit_into_the_gpu_is_told_as_such(spool):
     model = load(TINY_DA, device="cuda")
     torch.cuda.set_per_process_memory_fraction(1e-4)

@@ -41,7 +41,7 @@ def test_loading_says_what_it_does_and_the_model_says_what_it_is(tiny_da):
     assert ready.model.directory == str(TINY_DA)
     assert ready.repairs == ()
     assert {"da", "en", "de"} <= set(ready.languages)
-    assert {"device", "compute_type", "batch_windows", "vad"} <= set(ready.reasons)
+    assert {"device", "compute_type", "slots", "vad"} <= set(ready.reasons)
 
 
 def test_a_checkpoint_without_generation_settings_says_the_same_after_repair(

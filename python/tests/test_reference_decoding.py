@@ -5,7 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from conftest import TINY_DA, read_wav
+from conftest import TINY_DA, load_network, read_wav, token_bytes_of
 from transformers import WhisperFeatureExtractor, WhisperForConditionalGeneration
 
 from whisper_worker.audio import to_float
@@ -27,8 +27,23 @@ def clips():
 
 
 @pytest.fixture(scope="module")
-def encoded(tiny_da, clips):
-    return tiny_da.encode([to_float(clip) for clip in clips])
+def network():
+    return load_network()
+
+
+@pytest.fixture(scope="module")
+def encoded(tiny_da, network, clips):
+    """Encoder outputs: (1500, width) each."""
+    with torch.inference_mode():
+        features_ = tiny_da._log_mel([to_float(clip) for clip in clips])
+        return list(network.model.encoder(features_).last_hidden_state)
+
+
+@pytest.fixture(scope="module")
+def decode(tiny_da, network):
+    """Rows → what the reference decodes."""
+    reference = ReferenceDecoder(network, tiny_da.facts, token_bytes_of(tiny_da))
+    return torch.inference_mode()(reference.decode)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +54,7 @@ def whisper():
 
 def row(encoding, clip, **changes):
     window = Window(0, 0, len(clip), (Region(0, len(clip)),))
-    plain = DecodeRow(encoding, window, "da", "transcribe", (), 0.0, 0, word_timestamps=False)
+    plain = DecodeRow(encoding, window, "da", "transcribe", (), (0.0,), word_timestamps=False)
     return dataclasses.replace(plain, **changes)
 
 
@@ -48,7 +63,7 @@ def features(clip):
     return extractor(to_float(clip), sampling_rate=RATE, return_tensors="pt").input_features
 
 
-def test_the_tokens_are_those_of_whisper_s_own_generate(tiny_da, whisper, clips, encoded):
+def test_the_tokens_are_those_of_whisper_s_own_generate(decode, whisper, clips, encoded):
     settings = whisper.generation_config
     first_timestamp = settings.no_timestamps_token_id + 1
     timestamps = range(first_timestamp, whisper.config.vocab_size)
@@ -64,7 +79,7 @@ def test_the_tokens_are_those_of_whisper_s_own_generate(tiny_da, whisper, clips,
             for clip in clips
         ]
 
-    ours = tiny_da.decode([row(e, clip) for e, clip in zip(encoded, clips, strict=True)])
+    ours = decode([row(e, clip) for e, clip in zip(encoded, clips, strict=True)])
 
     end = settings.eos_token_id
     assert [list(decoded.tokens) for decoded in ours] == [
@@ -73,40 +88,42 @@ def test_the_tokens_are_those_of_whisper_s_own_generate(tiny_da, whisper, clips,
     assert any(len(decoded.tokens) > 40 for decoded in ours)
 
 
-def test_rows_of_a_mixed_batch_say_what_they_say_alone(tiny_da, clips, encoded):
+def test_rows_of_a_mixed_batch_say_what_they_say_alone(tiny_da, decode, clips, encoded):
     prompt = tiny_da.prompt_tokens("Peter og Søren")
     rows = [
         row(encoded[0], clips[0], word_timestamps=True),
         row(encoded[1], clips[1], language="en"),
         row(encoded[2], clips[2], prompt_tokens=prompt, word_timestamps=True),
-        row(encoded[3], clips[3], language="de", temperature=0.8, rung=2),
-        row(encoded[0], clips[0], temperature=0.4, rung=1),
+        row(encoded[3], clips[3], language="de", ladder=(0.8,)),
+        row(encoded[0], clips[0], ladder=(0.4,)),
+        row(encoded[1], clips[1], language="en", timestamp_tokens=True),
         row(encoded[2], clips[2], prompt_tokens=prompt[:3]),
     ]
 
-    together = tiny_da.decode(rows)
+    together = decode(rows)
 
     for single, decoded in zip(rows, together, strict=True):
-        (alone,) = tiny_da.decode([single])
+        (alone,) = decode([single])
         assert alone.tokens == decoded.tokens
         assert alone.avg_logprob == pytest.approx(decoded.avg_logprob, abs=1e-3)
         assert (alone.words is None) == (decoded.words is None)
         assert [w.start for w in alone.words or ()] == [w.start for w in decoded.words or ()]
 
 
-def test_a_temperature_samples_and_the_same_window_samples_the_same(tiny_da, clips, encoded):
-    hot = row(encoded[0], clips[0], temperature=10.0)  # the model is too sure of itself for less
+def test_a_temperature_samples_and_the_same_window_samples_the_same(decode, clips, encoded):
+    hot = row(encoded[0], clips[0], ladder=(10.0,))  # the model is too sure of itself for less
+    later = dataclasses.replace(hot.window, start=RATE, end=hot.window.end + RATE)
 
-    first, again = tiny_da.decode([hot]), tiny_da.decode([hot])
-    (other_rung,) = tiny_da.decode([dataclasses.replace(hot, rung=2)])
+    first, again = decode([hot]), decode([hot])
+    (other_window,) = decode([dataclasses.replace(hot, window=later)])
 
     assert first == again
-    assert other_rung.tokens != first[0].tokens
+    assert other_window.tokens != first[0].tokens
 
 
-def test_the_average_log_probability_is_openai_s(tiny_da, whisper, clips, encoded):
+def test_the_average_log_probability_is_openai_s(tiny_da, decode, whisper, clips, encoded):
     """Sum over tokens and end, of the tokens that were allowed, divided by tokens plus one."""
-    (decoded,) = tiny_da.decode([row(encoded[0], clips[0])])
+    (decoded,) = decode([row(encoded[0], clips[0])])
     facts = tiny_da.facts
     prefix = decoder_prefix(facts.vocabulary, "da", "transcribe", ())
     ids = [*prefix, *decoded.tokens, facts.vocabulary.end_of_text]
@@ -144,10 +161,10 @@ def eager_attention(encoding, ids, heads, frames):
 
 
 def test_the_alignment_equals_eager_attention_while_the_model_stays_on_sdpa(
-    tiny_da, clips, encoded
+    tiny_da, decode, network, clips, encoded
 ):
-    facts, network = tiny_da.facts, tiny_da.network
-    (decoded,) = tiny_da.decode([row(encoded[0], clips[0], word_timestamps=True)])
+    facts = tiny_da.facts
+    (decoded,) = decode([row(encoded[0], clips[0], word_timestamps=True)])
     prefix = decoder_prefix(facts.vocabulary, "da", "transcribe", ())
     frames = -(-len(clips[0]) // 320)
 
@@ -156,15 +173,18 @@ def test_the_alignment_equals_eager_attention_while_the_model_stays_on_sdpa(
             encoded[0][None], [FinishedText(prefix, decoded.tokens, True, frames, True)]
         )
 
-    ids = [*prefix, *decoded.tokens, facts.vocabulary.end_of_text]
+    # Without end-of-text: the slots end there, so nobody knows what it would listen to.
+    ids = [*prefix, *decoded.tokens]
     expected = eager_attention(encoded[0], ids, facts.alignment_heads, frames)
     assert score.attention.shape == (len(decoded.tokens) + 1, frames)
-    assert np.abs(score.attention - expected[len(prefix) - 1 : -1].numpy()).max() < 1e-3
+    assert np.abs(score.attention - expected[len(prefix) - 1 :].numpy()).max() < 1e-3
     assert network.config._attn_implementation == "sdpa"
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_a_row_that_does_not_stop_is_ended_by_the_length_of_its_speech(tiny_da, clips, encoded):
+def test_a_row_that_does_not_stop_is_ended_by_the_length_of_its_speech(
+    tiny_da, network, clips, encoded
+):
     facts = tiny_da.facts
     end = facts.vocabulary.end_of_text
     endless = dataclasses.replace(facts, suppressed=(*facts.suppressed, end))
@@ -172,7 +192,7 @@ def test_a_row_that_does_not_stop_is_ended_by_the_length_of_its_speech(tiny_da, 
     window = Window(0, 0, RATE, (Region(0, RATE // 2),))
 
     with torch.inference_mode():
-        (decoded,) = ReferenceDecoder(tiny_da.network, endless, token_bytes).decode(
+        (decoded,) = ReferenceDecoder(network, endless, token_bytes).decode(
             [row(encoded[0], clips[0], window=window)]
         )
 
@@ -180,13 +200,20 @@ def test_a_row_that_does_not_stop_is_ended_by_the_length_of_its_speech(tiny_da, 
     assert np.isfinite(decoded.avg_logprob)
 
 
-def test_words_join_to_the_text_and_their_tokens_to_the_tokens(tiny_da, clips, encoded):
+def test_timestamp_tokens_are_as_sure_as_the_rules_leave_them(decode, clips, encoded):
+    (decoded,) = decode([row(encoded[0], clips[0], timestamp_tokens=True)])
+
+    assert np.isfinite(decoded.avg_logprob)
+    assert -0.5 < decoded.avg_logprob < 0
+
+
+def test_words_join_to_the_text_and_their_tokens_to_the_tokens(decode, clips, encoded):
     rows = [
         row(encoding, clip, word_timestamps=True)
         for encoding, clip in zip(encoded, clips, strict=True)
     ]
 
-    for decoded in tiny_da.decode(rows):
+    for decoded in decode(rows):
         assert "".join(word.text for word in decoded.words) == decoded.text
         assert tuple(t for word in decoded.words for t in word.tokens) == decoded.tokens
         assert all(0 < word.probability <= 1 for word in decoded.words)

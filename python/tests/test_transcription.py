@@ -6,10 +6,18 @@ from statistics import median
 
 import numpy as np
 import pytest
-from conftest import put_pcm, read_truth, read_wav, run_requests, segments_of, transcribe
+from conftest import (
+    detect_language,
+    put_pcm,
+    read_truth,
+    read_wav,
+    run_requests,
+    segments_of,
+    transcribe,
+)
 
 from whisper_worker import guards
-from whisper_worker.protocol import DetectLanguage
+from whisper_worker.protocol import PcmGrown
 
 
 def plain_words(text):
@@ -118,6 +126,7 @@ def test_silence_has_no_text(transcripts):
     (done,) = transcripts["silence"]
 
     assert (done.windows, done.speech_seconds, done.dropped) == (0, 0, ())
+    assert (done.language, done.language_probability) == (None, None)
 
 
 def test_a_recording_says_the_same_alone_and_in_company(tiny_da, spool, transcripts):
@@ -140,38 +149,99 @@ def test_word_times_do_not_change_the_text(tiny_da, spool, transcripts):
 def test_the_language_of_a_clip_is_detected(tiny_da, spool, name):
     path = put_pcm(spool, read_wav(name))
 
-    (detected,) = run_requests(tiny_da, spool, [DetectLanguage(1, path)])
+    (detected,) = run_requests(tiny_da, spool, [detect_language(path)])
 
     assert detected.language == name
     assert sum(entry.probability for entry in detected.languages) == pytest.approx(1, abs=1e-3)
     assert len(detected.languages) == len(tiny_da.languages)
 
 
+@pytest.mark.parametrize("word_timestamps", [False, True])
+def test_deltas_join_to_the_text_that_is_said_without_them(
+    tiny_da, spool, transcripts, word_timestamps
+):
+    path = put_pcm(spool, read_wav("long"))
+
+    messages = run_requests(
+        tiny_da, spool, [transcribe(path, deltas=True, word_timestamps=word_timestamps)]
+    )
+
+    deltas = [message for message in messages if message.kind == "delta"]
+    said = "".join(delta.text for delta in deltas)
+    assert said == "".join(segment.text for segment in segments_of(messages))
+    assert said.strip() == text_of(transcripts["long"])
+    windows = [message.index for message in messages if message.kind == "window"]
+    assert len(deltas) > 3 * len(windows)
+    indexes = [message.index for message in messages if message.kind in ("delta", "window")]
+    assert indexes == sorted(indexes)
+
+
+def test_without_guards_a_good_recording_says_the_same(tiny_da, spool, transcripts):
+    path = put_pcm(spool, read_wav("da"))
+
+    messages = run_requests(tiny_da, spool, [transcribe(path, guards=False)])
+
+    assert segments_of(messages) == segments_of(transcripts["da"])
+    assert (messages[-1].dropped, messages[-1].warnings) == ((), ())
+
+
+def test_a_recording_that_grows_says_the_same_as_the_whole(tiny_da, spool, transcripts):
+    samples = read_wav("long")
+    path = put_pcm(spool, samples)
+    sizes = [*range(5 * 16_000, len(samples), 5 * 16_000), len(samples)]
+
+    messages = run_requests(
+        tiny_da,
+        spool,
+        [
+            transcribe(path, pcm_samples=1000, pcm_is_complete=False),
+            *(PcmGrown(1, size, size == len(samples)) for size in sizes),
+        ],
+    )
+
+    assert text_of(messages) == text_of(transcripts["long"])
+    assert words_of(messages) == words_of(transcripts["long"])
+    assert messages[-1].duration_seconds == transcripts["long"][-1].duration_seconds
+
+
 def test_a_threshold_that_nothing_reaches_is_tried_at_every_temperature_and_then_ends(
     tiny_da, spool, monkeypatch
 ):
     temperatures = []
-    decode = tiny_da.decode
+    slots = tiny_da._decoder._slots
+    begin = slots.begin
     monkeypatch.setattr(guards, "MIN_AVG_LOGPROB", 0.0)
     monkeypatch.setattr(guards, "MAX_NO_SPEECH_PROB", 1.0)
     monkeypatch.setattr(
-        tiny_da,
-        "decode",
-        lambda rows: temperatures.extend(row.temperature for row in rows) or decode(rows),
+        slots,
+        "begin",
+        lambda first, starts: (
+            temperatures.extend(start.temperature for start in starts) or begin(first, starts)
+        ),
     )
 
     messages = run_requests(tiny_da, spool, [transcribe(put_pcm(spool, read_wav("da")))])
 
     assert temperatures == [0.0, 0.4, 0.8]
     assert messages[-1].kind == "done"
+    assert {warned.reason for warned in messages[-1].warnings} == {"unsure"}
     (temperature,) = {segment.temperature for segment in segments_of(messages)}
     assert temperature in temperatures
 
 
-def test_noise_that_the_detector_takes_for_speech_is_dropped_or_empty(tiny_da, spool, monkeypatch):
+class HearsSpeechEverywhere:
+    def hear(self, samples):
+        return np.ones(len(samples) // 512, np.float32)
+
+    def finish(self):
+        return np.zeros(0, np.float32)
+
+
+def test_noise_that_the_detector_takes_for_speech_is_dropped_or_empty_and_always_ends(
+    tiny_da, spool, monkeypatch
+):
     noise = np.random.default_rng(1).normal(0, 300, 5 * 16_000)
-    everything = [np.ones(5 * 16_000 // 512, np.float32)]
-    monkeypatch.setattr(type(tiny_da), "detect_speech", property(lambda _: lambda _pcm: everything))
+    monkeypatch.setattr(type(tiny_da), "listen", lambda _model: HearsSpeechEverywhere())
 
     messages = run_requests(tiny_da, spool, [transcribe(put_pcm(spool, noise), language="da")])
 

@@ -1,6 +1,6 @@
 """Probabilities to regions to windows: nothing lost, nothing doubled, nothing too long."""
 
-from itertools import pairwise
+from itertools import cycle, pairwise
 
 import numpy as np
 import pytest
@@ -8,21 +8,40 @@ from conftest import silence, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from whisper_worker.energy_vad import energy_probabilities
-from whisper_worker.vad import (
-    FRAME_SAMPLES,
+from whisper_worker.energy_vad import EnergyListener
+from whisper_worker.speech_listener import FRAME_SAMPLES, hear_all
+from whisper_worker.speech_regions import (
     MAX_REGION_FRAMES,
     MAX_WINDOW_SAMPLES,
     PADDING_SAMPLES,
     PaddedRegion,
     Region,
-    cut_windows,
-    find_regions,
-    pack_windows,
-    pad_regions,
+    RegionFinder,
+    RegionPadder,
 )
+from whisper_worker.vad import WindowCutter, WindowPacker, cut_windows
 
 RATE = 16_000
+
+
+class Reader:
+    """Listens to nothing: reads the probabilities of the frames from a list."""
+
+    def __init__(self, probabilities):
+        self._unread = probabilities
+        self._sample_count = 0
+
+    def hear(self, samples):
+        self._sample_count += len(samples)
+        return self._read(self._sample_count // FRAME_SAMPLES)
+
+    def finish(self):
+        return self._read(-(-self._sample_count // FRAME_SAMPLES))
+
+    def _read(self, count):
+        self._sample_count -= count * FRAME_SAMPLES
+        read, self._unread = self._unread[:count], self._unread[count:]
+        return read
 
 
 def frames(*spans):
@@ -32,15 +51,48 @@ def frames(*spans):
     )
 
 
+def find_regions(probabilities):
+    """In frames."""
+    finder = RegionFinder()
+    found = [*(finder.hear(probability) for probability in probabilities), finder.finish()]
+    return [region for region in found if region]
+
+
 def regions_in(*spans):
-    probabilities = frames(*spans)
-    return list(find_regions([probabilities], len(probabilities) * FRAME_SAMPLES))
+    return find_regions(frames(*spans))
+
+
+def pad_regions(regions, sample_count):
+    padder = RegionPadder()
+    padded = [region for speech in regions for region in padder.hear(speech)]
+    return padded + padder.finish(sample_count)
+
+
+def pack_windows(regions):
+    packer = WindowPacker()
+    return [window for region in regions for window in packer.hear(region)] + packer.finish()
 
 
 def windows_of(*speech_seconds):
     """The windows for speech at these (start, end) seconds."""
     regions = [Region(int(start * RATE), int(end * RATE)) for start, end in speech_seconds]
-    return list(pack_windows(pad_regions(regions, 10_000 * RATE)))
+    return pack_windows(pad_regions(regions, 10_000 * RATE))
+
+
+def in_pieces(samples, lengths):
+    """Cut at these lengths, again and again."""
+    at = 0
+    for length in cycle(lengths):
+        if at >= len(samples):
+            return
+        yield samples[at : at + length]
+        at += length
+
+
+def cut_in_pieces(listener, pcm, lengths):
+    cutter = WindowCutter(listener)
+    windows = [window for piece in in_pieces(pcm, lengths) for window in cutter.hear(piece)]
+    return windows + cutter.finish()
 
 
 def seconds_of(window):
@@ -50,8 +102,8 @@ def seconds_of(window):
 def test_speech_between_silences_is_one_region():
     (region,) = regions_in((1, 0.0), (2, 0.9), (1, 0.0))
 
-    assert region.start / RATE == pytest.approx(1, abs=0.04)
-    assert region.end / RATE == pytest.approx(3, abs=0.04)
+    assert region.start * FRAME_SAMPLES / RATE == pytest.approx(1, abs=0.04)
+    assert region.end * FRAME_SAMPLES / RATE == pytest.approx(3, abs=0.04)
 
 
 def test_a_dip_that_stays_above_the_lower_threshold_does_not_end_speech():
@@ -71,11 +123,12 @@ def test_a_click_is_not_speech():
 
 
 def test_speech_until_the_last_sample_ends_there():
-    probabilities = frames((1, 0.9))
+    pcm = np.zeros(31 * FRAME_SAMPLES - 100, np.int16)
 
-    (region,) = find_regions([probabilities], len(probabilities) * FRAME_SAMPLES - 100)
+    (window,) = cut_windows(pcm, Reader(np.full(31, 0.9, np.float32)))
 
-    assert region == Region(0, len(probabilities) * FRAME_SAMPLES - 100)
+    assert window.speech == (Region(0, len(pcm)),)
+    assert window.end == len(pcm)
 
 
 def test_endless_speech_is_cut_where_it_was_least_probable():
@@ -83,32 +136,18 @@ def test_endless_speech_is_cut_where_it_was_least_probable():
     quietest = int(26.4 * RATE / FRAME_SAMPLES)
     probabilities[quietest] = 0.6
 
-    regions = list(find_regions([probabilities], len(probabilities) * FRAME_SAMPLES))
+    regions = find_regions(probabilities)
 
-    assert regions[0].end == regions[1].start == quietest * FRAME_SAMPLES
+    assert regions[0].end == regions[1].start == quietest
 
 
 def test_what_is_left_after_a_cut_is_kept_however_short_it_is():
-    longest = MAX_REGION_FRAMES
-    probabilities = np.full(longest + 3, 0.9, np.float32)
-    probabilities[longest - 1] = 0.6  # the cut leaves four frames, too short for a region
+    probabilities = np.full(MAX_REGION_FRAMES + 3, 0.9, np.float32)
+    probabilities[MAX_REGION_FRAMES - 1] = 0.6  # the cut leaves four frames, too short otherwise
 
-    regions = list(find_regions([probabilities], len(probabilities) * FRAME_SAMPLES))
+    regions = find_regions(probabilities)
 
-    assert [region.end - region.start for region in regions] == [
-        (longest - 1) * FRAME_SAMPLES,
-        4 * FRAME_SAMPLES,
-    ]
-
-
-def test_blocks_do_not_matter():
-    probabilities = frames((3, 0.9), (1, 0.1), (40, 0.8), (2, 0.0), (1, 0.9))
-    length = len(probabilities) * FRAME_SAMPLES
-
-    whole = list(find_regions([probabilities], length))
-    in_blocks = list(find_regions(np.array_split(probabilities, 17), length))
-
-    assert in_blocks == whole
+    assert [region.end - region.start for region in regions] == [MAX_REGION_FRAMES - 1, 4]
 
 
 def test_a_region_gets_air_on_both_sides():
@@ -155,18 +194,30 @@ def test_an_overfull_window_is_cut_at_its_longest_late_pause():
     assert second.speech[0].start == 19 * RATE
 
 
-def test_windows_come_before_the_recording_has_been_heard_to_its_end():
-    heard = []
+def test_the_first_windows_of_a_long_recording_come_before_the_rest_has_been_heard():
+    class Counter(Reader):
+        sample_count = 0
 
-    def detect(_pcm):
-        for second in range(3600):
-            heard.append(second)
-            yield frames((0.7, 0.9), (0.3, 0.0))
+        def hear(self, samples):
+            self.sample_count += len(samples)
+            return super().hear(samples)
 
-    windows = cut_windows(np.zeros(3600 * RATE, np.int16), detect)
-    next(windows)
+    listener = Counter(np.tile(frames((0.7, 0.9), (0.3, 0.0)), 3600))
 
-    assert len(heard) < 40
+    next(cut_windows(np.zeros(3600 * RATE, np.int16), listener))
+
+    assert listener.sample_count <= 60 * RATE
+
+
+def test_a_half_full_window_is_there_as_soon_as_the_silence_after_it_is_long():
+    cutter = WindowCutter(Reader(frames((20, 0.9), (60, 0.0))))
+    cutter.hear(np.zeros(20 * RATE, np.int16))
+
+    early = cutter.hear(np.zeros(RATE, np.int16))
+    (window,) = cutter.hear(np.zeros(3 * RATE // 2, np.int16))
+
+    assert early == []
+    assert window.end / RATE == pytest.approx(20.25, abs=0.04)
 
 
 regions_strategy = st.lists(
@@ -183,7 +234,7 @@ def test_no_speech_is_lost_or_doubled_and_no_window_is_too_long(gaps_and_lengths
         regions.append(Region(at + gap, at + gap + length))
         at += gap + length
 
-    windows = list(pack_windows(pad_regions(regions, at + tail)))
+    windows = pack_windows(pad_regions(regions, at + tail))
 
     assert [region for window in windows for region in window.speech] == regions
     assert [window.index for window in windows] == list(range(len(windows)))
@@ -201,16 +252,20 @@ probability_lists = st.lists(
 )
 
 
-@given(probability_lists)
+piece_lengths = st.lists(st.integers(500, 40 * RATE), min_size=1, max_size=4)
+
+
+@given(probability_lists, st.integers(0, FRAME_SAMPLES - 1), piece_lengths)
 @settings(max_examples=200, deadline=None)
-def test_every_window_of_any_probabilities_fits_the_model(runs):
+def test_every_window_of_any_probabilities_fits_the_model_however_it_was_fed(runs, lack, lengths):
     probabilities = np.concatenate(
         [np.zeros(0, np.float32), *(np.full(n, p, np.float32) for n, p in runs)]
     )
-    pcm = np.zeros(len(probabilities) * FRAME_SAMPLES, np.int16)
+    pcm = np.zeros(max(0, len(probabilities) * FRAME_SAMPLES - lack), np.int16)
 
-    windows = list(cut_windows(pcm, lambda _pcm: [probabilities]))
+    windows = list(cut_windows(pcm, Reader(probabilities)))
 
+    assert cut_in_pieces(Reader(probabilities), pcm, lengths) == windows
     covered = np.zeros(len(pcm) + 1, int)
     for window in windows:
         assert 0 <= window.start < window.end <= len(pcm)
@@ -220,10 +275,24 @@ def test_every_window_of_any_probabilities_fits_the_model(runs):
     assert covered.cumsum().max(initial=0) <= 1
 
 
+@given(piece_lengths, st.integers(0, 70 * RATE))
+@settings(max_examples=30, deadline=None)
+def test_how_the_energy_detector_is_fed_does_not_matter(lengths, sample_count):
+    noise = np.random.default_rng(1).normal(0, 60, 70 * RATE).astype("<i2")
+    pcm = (noise + np.tile(np.concatenate([tone(3), silence(4)]), 10))[:sample_count]
+    listener = EnergyListener()
+
+    heard = [listener.hear(piece) for piece in in_pieces(pcm, lengths)]
+    probabilities = np.concatenate([*heard, listener.finish()])
+
+    assert len(probabilities) == -(-sample_count // FRAME_SAMPLES)
+    assert np.array_equal(probabilities, np.concatenate(list(hear_all(pcm, EnergyListener()))))
+
+
 def test_the_energy_detector_hears_a_tone_and_not_silence():
     pcm = np.concatenate([silence(2), tone(3), silence(2)])
 
-    (window,) = cut_windows(pcm, energy_probabilities)
+    (window,) = cut_windows(pcm, EnergyListener())
 
     assert window.speech[0].start / RATE == pytest.approx(2, abs=0.05)
     assert window.speech[-1].end / RATE == pytest.approx(5, abs=0.05)
@@ -234,11 +303,11 @@ def test_the_energy_detector_adapts_to_a_steady_background():
     pcm = noise.copy()
     pcm[2 * RATE : 5 * RATE] += tone(3, amplitude=3000)
 
-    (window,) = cut_windows(pcm, energy_probabilities)
+    (window,) = cut_windows(pcm, EnergyListener())
 
     assert window.speech[0].start / RATE == pytest.approx(2, abs=0.05)
 
 
-@pytest.mark.parametrize("pcm", [silence(3), silence(0.1)])
+@pytest.mark.parametrize("pcm", [silence(3), silence(0.1), silence(0)])
 def test_silence_has_no_windows(pcm):
-    assert list(cut_windows(pcm, energy_probabilities)) == []
+    assert list(cut_windows(pcm, EnergyListener())) == []

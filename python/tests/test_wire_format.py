@@ -79,13 +79,33 @@ def test_a_line_that_is_not_protocol_is_refused_with_the_reason(line, complaint)
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("task", "sing"), ("temperature", 1.5), ("temperature", -0.1), ("temperature", None)],
+    [
+        ("task", "sing"),
+        ("temperature", 1.5),
+        ("temperature", -0.1),
+        ("temperature", None),
+        ("pcm_samples", -1),
+        ("pcm_samples", 16.0),
+        ("pcm_is_complete", None),
+        ("deltas", 1),
+        ("guards", "yes"),
+    ],
 )
 def test_a_transcription_with_an_impossible_value_is_refused(field, value):
     body = json.loads(golden_lines("requests.jsonl")[0])
 
     with pytest.raises(ProtocolError):
         parse_request(json.dumps({**body, field: value}).encode())
+
+
+@pytest.mark.parametrize("kind", ["detect_language", "pcm"])
+def test_a_recording_of_fewer_than_no_samples_is_refused(kind):
+    (line,) = (line for line in golden_lines("requests.jsonl") if json.loads(line)["kind"] == kind)
+    body = json.loads(line)
+    field = "samples" if kind == "pcm" else "pcm_samples"
+
+    with pytest.raises(ProtocolError):
+        parse_request(json.dumps({**body, field: -1}).encode())
 
 
 def test_a_line_of_more_than_16_mib_is_refused():

@@ -1,10 +1,11 @@
 """The whole process over real pipes: with the fake model, and with the bundled one."""
 
+import numpy as np
 import pytest
-from conftest import TINY_DA, put_pcm, read_wav, tone, transcribe
+from conftest import TINY_DA, detect_language, put_pcm, read_wav, silence, tone, transcribe
 from worker_process import WorkerProcess
 
-from whisper_worker.protocol import Cancel, DetectLanguage, Ping, Shutdown
+from whisper_worker.protocol import Cancel, PcmGrown, Ping, Shutdown
 
 
 @pytest.fixture
@@ -16,12 +17,46 @@ def fake(spool):
 
 def test_the_first_line_is_hello_with_the_protocol_and_the_process(spool):
     with WorkerProcess(spool, "--fake") as worker:
-        assert worker.hear() == {"kind": "hello", "protocol": 1, "pid": worker.process.pid}
+        assert worker.hear() == {"kind": "hello", "protocol": 2, "pid": worker.process.pid}
         assert worker.hear()["kind"] == "ready"
 
 
 def test_the_end_of_stdin_ends_the_worker_with_status_0(fake):
     assert fake.end() == ([], 0)
+
+
+def test_a_recording_is_transcribed_while_it_is_still_being_written(fake, spool):
+    path = put_pcm(spool, np.concatenate([tone(16), silence(24), tone(5)]))
+    fake.say(transcribe(path, id=1, pcm_samples=35 * 16_000, pcm_is_complete=False))
+
+    fake.hear_until("window")
+    fake.say(PcmGrown(1, 45 * 16_000, is_complete=True))
+
+    done = fake.hear_until("done", "failed")[-1]
+    assert (done["kind"], done["duration_seconds"]) == ("done", 45.0)
+
+
+def test_deltas_cross_the_wire_before_their_window(fake, spool):
+    path = put_pcm(spool, tone(2))
+
+    messages = fake.answer(transcribe(path, deltas=True))
+
+    kinds = [message["kind"] for message in messages]
+    assert kinds[0] == "delta"
+    assert kinds[-3:] == ["window", "progress", "done"]
+    assert "".join(m["text"] for m in messages if m["kind"] == "delta") == " ord0 ord1 ord2 ord3"
+
+
+@pytest.mark.parametrize("slots", ["auto", "3"])
+def test_the_number_of_slots_is_an_argument(spool, slots):
+    with WorkerProcess(spool, "--fake", "--slots", slots) as worker:
+        assert worker.hear_until("ready", "fatal")[-1]["kind"] == "ready"
+
+
+@pytest.mark.parametrize("slots", ["0", "-1", "many"])
+def test_a_number_of_slots_that_makes_no_sense_is_refused(spool, slots):
+    with WorkerProcess(spool, "--fake", "--slots", slots) as worker:
+        assert worker.end() == ([], 2)
 
 
 def test_shutdown_ends_the_worker_with_status_0(fake):
@@ -118,12 +153,19 @@ def test_the_bundled_model_serves_a_whole_session(spool):
 
         transcript = worker.answer(transcribe(danish, id=1, language="da"))
         assert [message["kind"] for message in transcript] == ["window", "progress", "done"]
-        detected = worker.answer(DetectLanguage(2, english))[-1]
+        detected = worker.answer(detect_language(english, 2))[-1]
         assert detected["language"] == "en"
         assert sum(entry["probability"] for entry in detected["languages"]) == pytest.approx(1)
         translated = worker.answer(transcribe(danish, id=3, task="translate", prompt="Hej Søren"))
         assert translated[-1]["kind"] == "done"
-        assert worker.answer(Ping(4))[-1]["steps"] == 3
+        tokens = [
+            len(segment["tokens"])
+            for message in transcript + translated
+            if message["kind"] == "window"
+            for segment in message["segments"]
+        ]
+        # A step a token; detecting a language takes none.
+        assert worker.answer(Ping(4))[-1]["steps"] == sum(tokens)
 
         worker.say(Shutdown())
         assert worker.process.wait() == 0

@@ -44,7 +44,9 @@ class WorkerProcess:
 
     def hear(self):
         """The next message, as the JSON it is."""
-        return json.loads(self.process.stdout.readline())
+        line = self.process.stdout.readline()
+        assert line, "the worker has ended, or was killed after its deadline"
+        return json.loads(line)
 
     def hear_until(self, *kinds):
         messages = [self.hear()]

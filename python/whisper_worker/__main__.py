@@ -10,7 +10,7 @@ import os
 import sys
 import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -40,6 +40,9 @@ class Arguments:
     model: str
     device: str
     compute_type: str
+    slots: int | None
+    compile: bool
+    no_graphs: bool
     spool_dir: Path
     fake: bool
 
@@ -49,11 +52,25 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Arguments:
     parser.add_argument("--model", default="syvai/hviske-v2", help="a Hub id or a directory")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument(
-        "--compute-type", choices=("auto", "bfloat16", "float16", "float32"), default="auto"
+        "--compute-type",
+        choices=("auto", "bfloat16", "float16", "float32", "int8", "float8"),
+        default="auto",
     )
+    parser.add_argument("--slots", type=_slots, default=None, help="auto, or how many windows")
+    parser.add_argument("--compile", action="store_true", help="fuse the decoder's small kernels")
+    parser.add_argument("--no-graphs", action="store_true", help="no CUDA graphs")
     parser.add_argument("--spool-dir", type=Path, required=True, help="where Node puts recordings")
     parser.add_argument("--fake", action="store_true", help="a deterministic model without weights")
     return Arguments(**vars(parser.parse_args(arguments)))
+
+
+def _slots(value: str) -> int | None:
+    """`auto` is None: the device decides."""
+    if value == "auto":
+        return None
+    if int(value) < 1:
+        raise argparse.ArgumentTypeError("at least one slot is needed")
+    return int(value)
 
 
 def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
@@ -68,12 +85,22 @@ def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
 
     checkpoint = check(locate(arguments.model, wire.send))
     wire.send(Loading("loading", "importing torch and transformers", None))
-    from whisper_worker.loading import load_model
+    from whisper_worker.loading import Wanted, load_model
 
-    return load_model(checkpoint, arguments.device, arguments.compute_type, wire.send)
+    wanted = Wanted(
+        arguments.device,
+        arguments.compute_type,
+        arguments.slots,
+        compiles=arguments.compile,
+        has_graphs=not arguments.no_graphs,
+    )
+    return load_model(checkpoint, wanted, wire.send)
 
 
-def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO) -> None:
+Choose = Callable[[Arguments, Wire], SpeechModel]
+
+
+def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO, choose: Choose = choose_model) -> None:
     """From hello to the end of stdin."""
     wire.send(Hello(PROTOCOL_VERSION, os.getpid()))
     inbox = Inbox()
@@ -85,7 +112,7 @@ def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO) -> None:
         timer.start()
 
     start_reader(stdin, inbox, when_ended=end_soon)
-    model = choose_model(arguments, wire)
+    model = choose(arguments, wire)
     loop = Loop(model, inbox, wire.send, arguments.spool_dir)
     loops.append(loop)
     wire.send(model.describe())
@@ -102,13 +129,13 @@ def _end_now(loops: Sequence[Loop], wire: Wire, problem: ProtocolError | None) -
     os._exit(0)
 
 
-def main() -> int:
+def main(choose: Choose = choose_model) -> int:
     arguments = parse_arguments()
     wire = Wire(claim_stdout())
     leave_interrupts_to_parent()
     die_with_parent()
     try:
-        serve(arguments, wire, sys.stdin.buffer)
+        serve(arguments, wire, sys.stdin.buffer, choose)
     except BrokenPipeError:
         return 0  # Node is gone, so there is nobody left to tell
     except FatalFailure as failure:

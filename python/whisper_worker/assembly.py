@@ -19,17 +19,17 @@ from whisper_worker.word_times import place_words
 _SEEK_FRAME_SAMPLES = SAMPLE_RATE // 100  # Whisper counts in mel frames of 10 ms
 
 
-def build_segments(window: Window, decoded: Decoded, temperature: float) -> tuple[Segment, ...]:
+def build_segments(window: Window, decoded: Decoded) -> tuple[Segment, ...]:
     """With word times, lines of a subtitle; without, the window as one segment."""
     if not decoded.text.strip():
         return ()
     if not decoded.words:
-        return (_whole_window(window, decoded, temperature),)
+        return (_whole_window(window, decoded),)
     lines = split_into_segments(place_words(decoded.words, window))
-    return tuple(_segment(window, decoded, temperature, line) for line in lines)
+    return tuple(_segment(window, decoded, line) for line in lines)
 
 
-def _whole_window(window: Window, decoded: Decoded, temperature: float) -> Segment:
+def _whole_window(window: Window, decoded: Decoded) -> Segment:
     speech = window.speech
     return Segment(
         seek=window.start // _SEEK_FRAME_SAMPLES,
@@ -37,7 +37,7 @@ def _whole_window(window: Window, decoded: Decoded, temperature: float) -> Segme
         end=round(to_seconds(speech[-1].end), 3),
         text=decoded.text,
         tokens=decoded.tokens,
-        temperature=temperature,
+        temperature=decoded.temperature,
         avg_logprob=round(decoded.avg_logprob, 4),
         compression_ratio=round(decoded.compression_ratio, 4),
         no_speech_prob=round(decoded.no_speech_prob, 6),
@@ -45,9 +45,7 @@ def _whole_window(window: Window, decoded: Decoded, temperature: float) -> Segme
     )
 
 
-def _segment(
-    window: Window, decoded: Decoded, temperature: float, line: Sequence[TimedWord]
-) -> Segment:
+def _segment(window: Window, decoded: Decoded, line: Sequence[TimedWord]) -> Segment:
     """A line of the window: its own words, text, tokens and times; the window's statistics."""
     return Segment(
         seek=window.start // _SEEK_FRAME_SAMPLES,
@@ -55,7 +53,7 @@ def _segment(
         end=line[-1].end,
         text="".join(word.text for word in line),
         tokens=tuple(chain.from_iterable(word.tokens for word in line)),
-        temperature=temperature,
+        temperature=decoded.temperature,
         avg_logprob=round(decoded.avg_logprob, 4),
         compression_ratio=round(decoded.compression_ratio, 4),
         no_speech_prob=round(decoded.no_speech_prob, 6),

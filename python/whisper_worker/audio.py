@@ -1,4 +1,7 @@
-"""The PCM file that Node left in the spool directory, as samples. Maps it, never reads it whole."""
+"""The PCM file that Node puts into the spool directory, as samples. It may still be growing.
+
+Maps it, never reads it whole.
+"""
 
 from __future__ import annotations
 
@@ -13,27 +16,51 @@ from whisper_worker.failures import WorkerFailure
 SAMPLE_RATE = 16_000
 MIN_SECONDS = 0.1
 HEARING_SAMPLES = 30 * SAMPLE_RATE  # what Whisper's encoder hears at once
+_BYTES_PER_SAMPLE = 2
 
 Pcm: TypeAlias = npt.NDArray[np.int16]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 
 
-def map_pcm(pcm_path: str, spool_directory: Path) -> Pcm:
-    """16 kHz mono s16le samples, mapped read-only: (samples,)."""
-    path = _inside(pcm_path, spool_directory)
-    try:
-        byte_count = path.stat().st_size
-    except OSError as error:
-        raise WorkerFailure("invalid_audio", "The recording is not in the spool.") from error
-    # An odd last byte is half a sample of a stream that was cut; it is left out.
-    sample_count = byte_count // 2
-    if sample_count < MIN_SECONDS * SAMPLE_RATE:
-        raise WorkerFailure(
-            "invalid_audio",
-            f"The recording is {sample_count / SAMPLE_RATE:.3f} seconds long; "
-            f"at least {MIN_SECONDS} seconds are needed.",
-        )
-    return np.memmap(path, dtype="<i2", mode="r", shape=(sample_count,))
+class PcmFile:
+    """16 kHz mono s16le samples, mapped read-only, as many as have been announced."""
+
+    def __init__(
+        self, pcm_path: str, spool_directory: Path, samples: int, is_complete: bool
+    ) -> None:
+        self._path = _inside(pcm_path, spool_directory)
+        self._samples: Pcm = np.zeros(0, "<i2")
+        self.is_complete = False
+        self.grow(samples, is_complete)
+
+    def __len__(self) -> int:
+        return len(self._samples)
+
+    def read(self, start: int, end: int) -> Pcm:
+        """Samples `start` up to, not including, `end`: a view."""
+        return self._samples[start:end]
+
+    def grow(self, samples: int, is_complete: bool) -> None:
+        """So many samples, counted from the start, can be read now.
+
+        Raises WorkerFailure when they are not there, or when the whole recording is too short.
+        """
+        try:
+            byte_count = self._path.stat().st_size
+        except OSError as error:
+            raise WorkerFailure("invalid_audio", "The recording is not in the spool.") from error
+        if samples < len(self._samples) or samples * _BYTES_PER_SAMPLE > byte_count:
+            message = "The recording is shorter on disk than was announced."
+            raise WorkerFailure("internal", message)
+        if is_complete and samples < MIN_SECONDS * SAMPLE_RATE:
+            raise WorkerFailure(
+                "invalid_audio",
+                f"The recording is {samples / SAMPLE_RATE:.3f} seconds long; "
+                f"at least {MIN_SECONDS} seconds are needed.",
+            )
+        if samples > len(self._samples):
+            self._samples = np.memmap(self._path, dtype="<i2", mode="r", shape=(samples,))
+        self.is_complete = is_complete
 
 
 def _inside(pcm_path: str, spool_directory: Path) -> Path:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whisper_worker.energy_vad import energy_probabilities
-from whisper_worker.silero import SileroVad, find_silero_weights
+from whisper_worker.energy_vad import EnergyListener, energy_probabilities
+from whisper_worker.silero import SileroListener, SileroVad, find_silero_weights
+from whisper_worker.speech_listener import StartListening
 from whisper_worker.vad import DetectorName, SpeechDetector
 
 
@@ -13,6 +14,7 @@ from whisper_worker.vad import DetectorName, SpeechDetector
 class ChosenDetector:
     name: DetectorName
     detect: SpeechDetector
+    listen: StartListening
     reason: str
 
 
@@ -24,8 +26,9 @@ def choose_detector() -> ChosenDetector:
         network = SileroVad.from_jit(path)
     except (RuntimeError, KeyError) as error:
         return _energy(f"the weights of the installed silero-vad do not fit: {error}")
-    return ChosenDetector("silero", network.probabilities, f"silero-vad's weights, {path.name}")
+    reason = f"silero-vad's weights, {path.name}"
+    return ChosenDetector("silero", network.probabilities, lambda: SileroListener(network), reason)
 
 
 def _energy(reason: str) -> ChosenDetector:
-    return ChosenDetector("energy", energy_probabilities, reason)
+    return ChosenDetector("energy", energy_probabilities, EnergyListener, reason)

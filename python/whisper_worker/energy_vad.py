@@ -12,7 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from whisper_worker.audio import SAMPLE_RATE, Pcm, to_float
-from whisper_worker.vad import FRAME_SAMPLES
+from whisper_worker.speech_listener import (
+    FRAME_SAMPLES,
+    Probability,
+    SampleBlocks,
+    hear_all,
+)
 
 _BLOCK_SAMPLES = FRAME_SAMPLES * (30 * SAMPLE_RATE // FRAME_SAMPLES)
 # Background is never taken to be louder than this: a recording that starts in the middle of
@@ -24,16 +29,39 @@ _MIDDLE_DB = 12.0
 _SLOPE_DB = 2.0
 
 
-def energy_probabilities(pcm: Pcm) -> Iterator[npt.NDArray[np.float32]]:
-    """Blocks of one probability per 512 samples, like Silero's."""
-    background_db = _MAX_BACKGROUND_DB
-    for first in range(0, len(pcm), _BLOCK_SAMPLES):
-        levels_db = _levels_db(to_float(pcm[first : first + _BLOCK_SAMPLES]))
+class EnergyListener:
+    """One probability per 512 samples, like Silero's, in blocks of 30 s.
+
+    The blocks are the detector's own, however it is fed: the background is learned per block.
+    """
+
+    def __init__(self) -> None:
+        self._blocks = SampleBlocks(_BLOCK_SAMPLES)
+        self._background_db = _MAX_BACKGROUND_DB
+
+    def hear(self, samples: Pcm) -> Probability:
+        return self._judge(self._blocks.add(samples))
+
+    def finish(self) -> Probability:
+        rest = self._blocks.take_rest()
+        return self._judge([rest] if len(rest) else [])
+
+    def _judge(self, blocks: list[Pcm]) -> Probability:
+        judged = [self._judge_block(to_float(block)) for block in blocks]
+        return np.concatenate([np.zeros(0, np.float32), *judged])
+
+    def _judge_block(self, samples: npt.NDArray[np.float32]) -> Probability:
+        levels_db = _levels_db(samples)
         quiet_db = float(np.percentile(levels_db, 10))
-        background_db = min(quiet_db, background_db + 3.0)  # follows down at once, up slowly
-        background_db = min(max(background_db, _MIN_BACKGROUND_DB), _MAX_BACKGROUND_DB)
-        above_db = levels_db - background_db - _MIDDLE_DB
-        yield (1 / (1 + np.exp(-above_db / _SLOPE_DB))).astype(np.float32)
+        follows_db = min(quiet_db, self._background_db + 3.0)  # down at once, up slowly
+        self._background_db = min(max(follows_db, _MIN_BACKGROUND_DB), _MAX_BACKGROUND_DB)
+        above_db = levels_db - self._background_db - _MIDDLE_DB
+        return (1 / (1 + np.exp(-above_db / _SLOPE_DB))).astype(np.float32)
+
+
+def energy_probabilities(pcm: Pcm) -> Iterator[Probability]:
+    """Blocks of probabilities over a whole recording."""
+    return hear_all(pcm, EnergyListener())
 
 
 def _levels_db(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -14,16 +14,17 @@ import os
 import platform
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
 from whisper_worker.audio import to_seconds
-from whisper_worker.energy_vad import energy_probabilities
+from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.protocol import ModelIdentity, Ready
-from whisper_worker.speech_model import Decoded, DecodeRow, TimedWord
-from whisper_worker.vad import SpeechDetector, Window
+from whisper_worker.speech_listener import SpeechListener
+from whisper_worker.speech_model import Decoded, DecodeRow, Ended, Spoken, TimedWord
+from whisper_worker.vad import Window
 
 WORD_SECONDS = 0.5
 _ORDER = re.compile(r"\[\[(sleep|crash|fail) ?([\d.]*)\]\]")
@@ -31,11 +32,15 @@ _ORDER = re.compile(r"\[\[(sleep|crash|fail) ?([\d.]*)\]\]")
 
 class FakeModel:
     languages = ("da", "en", "de")
-    batch_windows = 4
+    slots = 4
+    windows_per_encode = 4
 
-    @property
-    def detect_speech(self) -> SpeechDetector:
-        return energy_probabilities
+    def __init__(self) -> None:
+        self._taken: set[object] = set()
+        self._started: dict[object, DecodeRow] = {}
+
+    def listen(self) -> SpeechListener:
+        return EnergyListener()
 
     def describe(self) -> Ready:
         return Ready(
@@ -48,7 +53,7 @@ class FakeModel:
             can_translate=True,
             has_word_timestamps=True,
             vad="energy",
-            batch_windows=self.batch_windows,
+            slots=self.slots,
             repairs=(),
             reasons={"device": "the fake model needs none"},
             versions={"python": platform.python_version()},
@@ -58,16 +63,36 @@ class FakeModel:
         return tuple(map(ord, prompt))
 
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
-        return [None for _ in windows]
+        if len(self._taken) + len(windows) > self.slots:
+            raise ValueError("more windows than free slots")
+        encoded = [object() for _ in windows]
+        self._taken.update(encoded)
+        return encoded
 
-    def detect_language(self, encoded: Sequence[object]) -> list[dict[str, float]]:
+    def detect_language(self, encoded: Sequence[object]) -> list[Mapping[str, float]]:
         return [{"da": 0.9, "en": 0.06, "de": 0.04} for _ in encoded]
 
-    def decode(self, rows: Sequence[DecodeRow]) -> list[Decoded]:
-        return [self._decode_row(row) for row in rows]
+    def start(self, rows: Sequence[DecodeRow]) -> None:
+        for row in rows:
+            _obey("".join(map(chr, row.prompt_tokens)))
+        self._started |= {row.encoded: row for row in rows}
+
+    def step(self) -> list[Spoken | Ended]:
+        """Whole windows at once: what was started has ended after one step."""
+        events: list[Spoken | Ended] = []
+        for encoded, row in list(self._started.items()):
+            decoded = self._decode_row(row)
+            if row.streams:
+                events += [Spoken(encoded, word.text) for word in _words(row.window)]
+            events.append(Ended(encoded, decoded))
+            self.release(encoded)
+        return events
+
+    def release(self, encoded: object) -> None:
+        self._taken.discard(encoded)
+        self._started.pop(encoded, None)
 
     def _decode_row(self, row: DecodeRow) -> Decoded:
-        _obey("".join(map(chr, row.prompt_tokens)))
         words = _words(row.window)
         return Decoded(
             text="".join(word.text for word in words),

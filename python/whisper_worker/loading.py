@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 import transformers
 from transformers import (
     GenerationConfig,
+    WhisperConfig,
     WhisperFeatureExtractor,
     WhisperForConditionalGeneration,
     WhisperTokenizer,
@@ -19,43 +21,104 @@ from transformers import (
 
 from whisper_worker.audio import SAMPLE_RATE
 from whisper_worker.checkpoint import Checkpoint
+from whisper_worker.cross_attention import use_products
 from whisper_worker.detector import choose_detector
 from whisper_worker.device import Placement, choose_placement
 from whisper_worker.failures import FatalFailure, OutOfMemory
+from whisper_worker.linears import pack_linears
 from whisper_worker.mel import HOP_SAMPLES, N_FFT, LogMel
 from whisper_worker.model import WhisperModel
 from whisper_worker.protocol import Loading, ModelIdentity
 from whisper_worker.repair import GenerationFacts, Shape, settle
-from whisper_worker.speech_model import DecodeRow
+from whisper_worker.self_check import pack_and_check, synthetic_windows
+from whisper_worker.speech_model import DecodeRow, Ended
 from whisper_worker.vad import Region, Window
+from whisper_worker.vocabulary import decoder_prefix
 
 Send = Callable[[Loading], None]
 
 # Whisper tiny has 39 million, the bundled tiny-da 2 million.
 _SMALL_MODEL_PARAMETERS = 10_000_000
+_SELF_CHECK_WINDOWS = 2
 
 
-def load_model(checkpoint: Checkpoint, device: str, compute_type: str, send: Send) -> WhisperModel:
+@dataclass(frozen=True)
+class Wanted:
+    """What the operator asks for; None and `auto` leave it to the machine."""
+
+    device: str = "auto"
+    compute_type: str = "auto"
+    slots: int | None = None
+    compiles: bool = False
+    has_graphs: bool = True
+
+
+def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperModel:
     """Everything up to `ready`; raises FatalFailure with a line for the operator."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
-    placement = choose_placement(device, compute_type)
+    placement = choose_placement(wanted.device, wanted.compute_type, wanted.slots)
+    placement = placement.for_model(_count_parameters(checkpoint))
     send(Loading("loading", "reading the weights", None))
     network = _load_network(checkpoint, placement)
     _set_threads(network, placement)
     tokenizer = _load_tokenizer(checkpoint)
-    loaded = WhisperModel(
-        network=network,
-        tokenizer=tokenizer,
-        log_mel=_front_end(checkpoint, network, placement),
-        facts=_settle(checkpoint, network, tokenizer),
-        placement=placement,
-        identity=ModelIdentity(checkpoint.model, checkpoint.revision, str(checkpoint.directory)),
-        detector=choose_detector(),
-    )
+    facts = _settle(checkpoint, network, tokenizer)
+    log_mel = _front_end(checkpoint, network, placement)
+    _pack(network, facts, log_mel, placement)
+    if placement.device.type == "cpu":
+        use_products(network)
+    if wanted.compiles:
+        _compile(network, placement)
+    try:
+        loaded = WhisperModel(
+            network=network,
+            tokenizer=tokenizer,
+            log_mel=log_mel,
+            facts=facts,
+            placement=placement,
+            identity=ModelIdentity(
+                checkpoint.model, checkpoint.revision, str(checkpoint.directory)
+            ),
+            detector=choose_detector(),
+            has_graphs=wanted.has_graphs,
+        )
+    except RuntimeError as error:  # torch's own for CUDA is one of these
+        message = f"No memory for {placement.slots} slots; lower SLOTS. {_first_line(error)}"
+        raise FatalFailure("device_failed", message) from error
     send(Loading("warming_up", "first inference", None))
     _warm_up(loaded)
     return loaded
+
+
+def _count_parameters(checkpoint: Checkpoint) -> int:
+    """From the shapes alone: nothing is read or allocated."""
+    with torch.device("meta"):
+        config = WhisperConfig.from_pretrained(checkpoint.directory, local_files_only=True)
+        return sum(p.numel() for p in WhisperForConditionalGeneration(config).parameters())
+
+
+def _pack(
+    network: WhisperForConditionalGeneration,
+    facts: GenerationFacts,
+    log_mel: LogMel,
+    placement: Placement,
+) -> None:
+    """Exchange the linear layers for faster ones; 8 bits have to show what they can."""
+
+    def pack() -> str:
+        return pack_linears(network, placement.compute_type, placement.device)
+
+    if placement.compute_type not in ("int8", "float8"):
+        placement.reasons["linears"] = pack()
+        return
+    language = (
+        "da" if "da" in facts.vocabulary.language_codes else facts.vocabulary.language_codes[0]
+    )
+    prefix = decoder_prefix(facts.vocabulary, language, "transcribe", ())
+    features = log_mel(synthetic_windows(_SELF_CHECK_WINDOWS))
+    verdict = pack_and_check(network, facts, features, prefix, pack)
+    placement.reasons["linears"] = verdict.reason
 
 
 def _set_threads(network: WhisperForConditionalGeneration, placement: Placement) -> None:
@@ -139,6 +202,16 @@ def _front_end(
     return LogMel(extractor.mel_filters, placement.device)
 
 
+def _compile(network: WhisperForConditionalGeneration, placement: Placement) -> None:
+    """Fuse the decoder's small kernels, for all numbers of rows and lengths of the past.
+
+    It happens at the first inference of a kind: some are left for the first requests.
+    """
+    decoder: Any = network.model.decoder
+    decoder.forward = torch.compile(decoder.forward, fullgraph=True, dynamic=None)
+    placement.reasons["compile"] = "asked for"
+
+
 def _warm_up(model: WhisperModel) -> None:
     """One real inference: a model that cannot do this must not say ready."""
     noise = np.random.default_rng(0).normal(0, 0.01, SAMPLE_RATE).astype(np.float32)
@@ -147,6 +220,13 @@ def _warm_up(model: WhisperModel) -> None:
         (encoded,) = model.encode([noise])
         (heard,) = model.detect_language([encoded])
         language = max(heard, key=heard.__getitem__)
-        model.decode([DecodeRow(encoded, window, language, "transcribe", (), 0.0, 0, True)])
+        model.start([DecodeRow(encoded, window, language, "transcribe", (), (0.0,), True)])
+        while not any(isinstance(event, Ended) for event in model.step()):
+            pass
+        model.rehearse()
     except OutOfMemory as error:
         raise FatalFailure("device_failed", f"No memory for a first inference: {error}") from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

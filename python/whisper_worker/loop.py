@@ -1,15 +1,17 @@
-"""Inbox to scheduler to model to messages, until stdin ends. One thread; imports no torch."""
+"""Inbox to scheduler to slots to messages, until stdin ends. One thread; imports no torch."""
 
 from __future__ import annotations
 
 import queue
+import sys
+import time
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_never
 
-from whisper_worker.audio import map_pcm
-from whisper_worker.batch import run_batch
+from whisper_worker.admission import admit
+from whisper_worker.audio import PcmFile
 from whisper_worker.failures import FatalFailure, OutOfMemory, WorkerFailure
 from whisper_worker.protocol import (
     Cancel,
@@ -17,16 +19,19 @@ from whisper_worker.protocol import (
     DetectLanguage,
     Failed,
     Message,
+    PcmGrown,
     Ping,
     Pong,
     Shutdown,
     Transcribe,
 )
-from whisper_worker.recording import Attempt, Recording
+from whisper_worker.recording import Recording, WindowJob
 from whisper_worker.scheduler import Scheduler
-from whisper_worker.speech_model import SpeechModel
+from whisper_worker.speech_model import Ended, SpeechModel, Spoken
 from whisper_worker.stdio import Inbox
 from whisper_worker.wire_format import ProtocolError
+
+_SMOOTHED_STEPS = 8
 
 
 class Loop:
@@ -39,13 +44,18 @@ class Loop:
         self._inbox = inbox
         self._send = send
         self._spool = spool
-        self._scheduler: Scheduler[Attempt] = Scheduler(model.batch_windows)
+        self._scheduler: Scheduler[WindowJob] = Scheduler(model.slots)
         self._open: dict[int, Recording] = {}
+        self._inside: dict[object, WindowJob] = {}  # encoded window → whose it is
         self._steps = 0
+        self._step_seconds = 0.0  # of the last ones, smoothed: a GPU's come in fits and starts
 
     def run(self) -> None:
         """Returns when Node wants it to end; raises FatalFailure when it cannot go on."""
         while self._read_inbox():
+            for recording in self._listening():
+                self._renew(recording)
+            self._admit_windows()
             self._step()
         self.abandon()
 
@@ -56,10 +66,11 @@ class Loop:
             self._send(Cancelled(request))
 
     def _read_inbox(self) -> bool:
-        """Take in all that waits; with nothing to decode, wait for something. False: the end."""
+        """Take in all that waits; with nothing to do, wait for something. False: the end."""
         while True:
+            has_work = self._inside or self._scheduler.has_waiting or self._listening()
             try:
-                item = self._inbox.get(block=not self._scheduler.has_waiting)
+                item = self._inbox.get(block=not has_work)
             except queue.Empty:
                 return True
             if isinstance(item, ProtocolError):
@@ -68,10 +79,15 @@ class Loop:
                 return False
             self._receive(item)
 
-    def _receive(self, request: Transcribe | DetectLanguage | Cancel | Ping) -> None:
+    def _listening(self) -> list[Recording]:
+        return [recording for recording in self._open.values() if recording.is_listening]
+
+    def _receive(self, request: Transcribe | DetectLanguage | PcmGrown | Cancel | Ping) -> None:
         match request:
             case Transcribe() | DetectLanguage():
-                self._admit(request)
+                self._open_request(request)
+            case PcmGrown():
+                self._grow(request)
             case Cancel():
                 self._cancel(request.id)
             case Ping():
@@ -80,24 +96,26 @@ class Loop:
             case _:
                 assert_never(request)
 
-    def _admit(self, request: Transcribe | DetectLanguage) -> None:
+    def _open_request(self, request: Transcribe | DetectLanguage) -> None:
         if request.id in self._open:
             raise FatalFailure("protocol_error", f"id {request.id} is already in use")
         try:
-            recording = self._open_recording(request)
+            recording = self._make_recording(request)
             self._open[request.id] = recording
             self._scheduler.add(request.id, self._failing_softly(recording))
+            if request.id not in self._open:
+                self._scheduler.cancel(request.id)  # it failed at its first window
             self._finish_if_spent(recording)
         except Exception as error:
             self._fail(request.id, error)
 
-    def _open_recording(self, request: Transcribe | DetectLanguage) -> Recording:
-        pcm = map_pcm(request.pcm_path, self._spool)
+    def _make_recording(self, request: Transcribe | DetectLanguage) -> Recording:
+        pcm = PcmFile(request.pcm_path, self._spool, request.pcm_samples, request.pcm_is_complete)
         prompt_tokens: tuple[int, ...] = ()
         if isinstance(request, Transcribe):
             self._check_language(request.language)
             prompt_tokens = self._model.prompt_tokens(request.prompt or "")
-        return Recording(request, pcm, self._model.detect_speech, prompt_tokens)
+        return Recording(request, pcm, self._model.listen(), prompt_tokens)
 
     def _check_language(self, language: str | None) -> None:
         known = self._model.languages
@@ -109,72 +127,166 @@ class Loop:
                 f"It knows {len(known)}, among them {some}.",
             )
 
-    def _failing_softly(self, recording: Recording) -> Iterator[Attempt]:
-        """A recording whose windows cannot be found fails alone, not the batch that asked."""
+    def _failing_softly(self, recording: Recording) -> Iterator[WindowJob | None]:
+        """A recording whose windows cannot be found fails alone, not the step that asked."""
         try:
-            yield from recording.attempts()
+            yield from recording.jobs()
         except Exception as error:
             self._fail(recording.request.id, error)
 
-    def _cancel(self, request: int) -> None:
-        if self._open.pop(request, None) is not None:
-            self._scheduler.cancel(request)
-            self._send(Cancelled(request))
-
-    def _step(self) -> None:
-        batch = [attempt for _, attempt in self._scheduler.next_batch()]
-        self._advance(batch)
-        for recording in {id(attempt.recording): attempt.recording for attempt in batch}.values():
-            self._report(recording)
-
-    def _is_open(self, attempt: Attempt) -> bool:
-        return self._open.get(attempt.recording.request.id) is attempt.recording
-
-    def _advance(self, attempts: list[Attempt]) -> None:
-        """Run a batch. One that fails is run again in halves, so that only the guilty row fails."""
-        attempts = [attempt for attempt in attempts if self._is_open(attempt)]
-        if not attempts:
+    def _grow(self, news: PcmGrown) -> None:
+        recording = self._open.get(news.id)
+        if recording is None:
             return
         try:
-            again = run_batch(self._model, attempts)
+            recording.grow(news.samples, news.is_complete)
+        except WorkerFailure as error:
+            self._fail(news.id, error)
+            return
+        self._renew(recording)
+
+    def _renew(self, recording: Recording) -> None:
+        """Its source may know more now: a window, or that there are no more."""
+        self._scheduler.renew(recording.request.id)
+        self._finish_if_spent(recording)
+
+    def _cancel(self, request: int) -> None:
+        if request in self._open:
+            self._forget(request)
+            self._send(Cancelled(request))
+
+    def _forget(self, request: int) -> None:
+        """Nothing more is done for it: its slots are free from now on."""
+        self._open.pop(request, None)
+        self._scheduler.cancel(request)
+        for encoded, job in list(self._inside.items()):
+            if job.recording.request.id == request:
+                self._model.release(encoded)
+                del self._inside[encoded]
+
+    def _admit_windows(self) -> None:
+        taken = self._scheduler.take(self._model.windows_per_encode)
+        if not taken:
+            return
+        began = time.perf_counter()
+        # The last first, so that a request's windows keep their order.
+        for job in reversed(self._enter([job for _, job in taken])):
+            self._scheduler.put_back(job.recording.request.id, job)
+        # An encoder pass makes every row wait: no more of them than the steps they delay.
+        passes = (time.perf_counter() - began) / max(self._step_seconds, 1e-4)
+        self._scheduler.calls_between_long = min(round(passes), 256)
+
+    def _enter(self, jobs: list[WindowJob]) -> list[WindowJob]:
+        """Admit windows. Where that fails it is tried in halves, so only the guilty one fails.
+
+        Answers those that do not fit beside the others, and may when these have left.
+        """
+        jobs = [job for job in jobs if self._is_open(job)]
+        if not jobs:
+            return []
+        try:
+            admit(self._model, jobs)
         except FatalFailure:
             raise
         except Exception as error:
-            self._retry_in_halves(attempts, error)
-        else:
-            self._steps += 1
-            for attempt in reversed(again):
-                self._scheduler.put_back(attempt.recording.request.id, attempt)
+            return self._enter_in_halves(jobs, error)
+        for job in jobs:
+            if job.encoded is None:
+                self._leave(job)
+            else:
+                self._inside[job.encoded] = job
+                self._renew(job.recording)
+        return []
 
-    def _retry_in_halves(self, attempts: list[Attempt], error: Exception) -> None:
-        if len(attempts) == 1:
-            self._fail(attempts[0].recording.request.id, error)
-            return
-        middle = len(attempts) // 2
-        if isinstance(error, OutOfMemory):
-            # What did not fit once will not fit the next time; smaller batches from now on.
-            self._scheduler.batch_size = min(self._scheduler.batch_size, max(1, middle))
-        self._advance(attempts[:middle])
-        self._advance(attempts[middle:])
+    def _is_open(self, job: WindowJob) -> bool:
+        return self._open.get(job.recording.request.id) is job.recording
 
-    def _report(self, recording: Recording) -> None:
-        if recording.request.id not in self._open:
+    def _enter_in_halves(self, jobs: list[WindowJob], error: Exception) -> list[WindowJob]:
+        if len(jobs) > 1:
+            middle = len(jobs) // 2
+            return self._enter(jobs[:middle]) + self._enter(jobs[middle:])
+        if isinstance(error, OutOfMemory) and self._inside:
+            self._lower_slots(len(self._inside))
+            return jobs
+        self._fail(jobs[0].recording.request.id, error)
+        return []
+
+    def _lower_slots(self, slots: int) -> None:
+        self._scheduler.slots = max(1, min(self._scheduler.slots, slots))
+        print(f"out of memory: {self._scheduler.slots} slots from now on", file=sys.stderr)
+
+    def _leave(self, job: WindowJob) -> None:
+        """Its slot is free. That may have been the last of its request."""
+        self._scheduler.leave(job.recording.request.id)
+        self._renew(job.recording)
+
+    def _step(self) -> None:
+        if not self._inside:
             return
-        for message in recording.take_finished():
+        began = time.perf_counter()
+        try:
+            events = self._model.step()
+        except FatalFailure:
+            raise
+        except Exception as error:
+            self._give_up_step(error)
+            return
+        self._steps += 1
+        seconds = time.perf_counter() - began
+        self._step_seconds += (seconds - self._step_seconds) / _SMOOTHED_STEPS
+        share = seconds / len(self._inside)
+        for job in self._inside.values():
+            job.recording.decode_seconds += share
+        for event in events:
+            self._hear(event)
+
+    def _give_up_step(self, error: Exception) -> None:
+        """Nobody knows whose fault it was. Out of memory, fewer windows are tried again."""
+        jobs = list(self._inside.values())
+        if not isinstance(error, OutOfMemory) or len(jobs) == 1:
+            for request in {job.recording.request.id for job in jobs}:
+                self._fail(request, error)
+            return
+        self._lower_slots(len(jobs) // 2)
+        for job in reversed(jobs):
+            self._model.release(job.encoded)
+            job.encoded = None
+            job.recording.begin_again(job.window)
+            self._scheduler.put_back(job.recording.request.id, job)
+        self._inside.clear()
+
+    def _hear(self, event: Spoken | Ended) -> None:
+        job = self._inside.get(event.encoded)
+        if job is None:
+            return  # given up while the step was under way
+        recording = job.recording
+        try:
+            self._note(job, event)
+            messages = list(recording.take_messages())
+        except Exception as error:  # only this recording's text is not what we expected
+            self._fail(recording.request.id, error)
+            return
+        for message in messages:
             self._send(message)
-        self._finish_if_spent(recording)
+        if isinstance(event, Ended):
+            self._leave(job)
+
+    def _note(self, job: WindowJob, event: Spoken | Ended) -> None:
+        match event:
+            case Spoken():
+                job.recording.hear(job.window, event.text)
+            case Ended():
+                del self._inside[event.encoded]
+                job.recording.accept(job.window, event.decoded)
 
     def _finish_if_spent(self, recording: Recording) -> None:
         request = recording.request.id
-        if not self._scheduler.is_spent(request):
-            return
-        self._scheduler.cancel(request)
-        if self._open.pop(request, None) is not None:
+        if request in self._open and self._scheduler.is_spent(request):
+            self._forget(request)
             self._send(recording.report())
 
     def _fail(self, request: int, error: Exception) -> None:
-        self._open.pop(request, None)
-        self._scheduler.cancel(request)
+        self._forget(request)
         match error:
             case WorkerFailure():
                 self._send(Failed(request, error.code, error.message))

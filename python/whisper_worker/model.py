@@ -1,10 +1,10 @@
-"""A loaded Whisper as the loop sees it: encode, detect_language, decode. Knows no requests."""
+"""A loaded Whisper as the loop sees it: windows in slots. Knows no requests."""
 
 # pyright: basic
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
@@ -18,11 +18,17 @@ from whisper_worker.device import Placement
 from whisper_worker.failures import FatalFailure, OutOfMemory
 from whisper_worker.mel import LogMel
 from whisper_worker.protocol import ModelIdentity, Ready
-from whisper_worker.reference_decoding import ReferenceDecoder
 from whisper_worker.repair import GenerationFacts
-from whisper_worker.speech_model import Decoded, DecodeRow
+from whisper_worker.slot_decoding import SlotDecoder
+from whisper_worker.slot_text import EncodedWindow
+from whisper_worker.slots import Slots
+from whisper_worker.speech_listener import SpeechListener
+from whisper_worker.speech_model import DecodeRow, Ended, Spoken
 from whisper_worker.tokens import TokenBytes
-from whisper_worker.vad import SpeechDetector
+from whisper_worker.vad import Window
+
+# One window keeps a GB10 busy for 35 ms (computed, CUDA_NOTES.md), and every row waits for it.
+_CUDA_WINDOWS_PER_ENCODE = 2
 
 
 class WhisperModel:
@@ -37,6 +43,7 @@ class WhisperModel:
         placement: Placement,
         identity: ModelIdentity,
         detector: ChosenDetector,
+        has_graphs: bool = True,
     ) -> None:
         self.network = network
         self._tokenizer = tokenizer
@@ -46,19 +53,31 @@ class WhisperModel:
         self._identity = identity
         self._detector = detector
         token_bytes = TokenBytes({id_: name for name, id_ in tokenizer.get_vocab().items()})
-        self._decoder = ReferenceDecoder(network, facts, token_bytes)
+        self._slots = Slots(network, facts, placement.slots, has_graphs=has_graphs)
+        is_cuda = placement.device.type == "cuda"
+        self._decoder = SlotDecoder(self._slots, facts, token_bytes, look_ahead=1 if is_cuda else 0)
+        # A CPU encodes two windows no faster than one after the other.
+        self.windows_per_encode = _CUDA_WINDOWS_PER_ENCODE if is_cuda else 1
 
     @property
     def languages(self) -> tuple[str, ...]:
         return self.facts.vocabulary.language_codes
 
     @property
-    def batch_windows(self) -> int:
-        return self._placement.batch_windows
+    def slots(self) -> int:
+        return self._placement.slots
 
     @property
-    def detect_speech(self) -> SpeechDetector:
-        return self._detector.detect
+    def token_limit(self) -> Callable[[Window, int], int]:
+        """Window and length of its prefix → the most tokens it may say. Benchmarks set it."""
+        return self._decoder.token_limit
+
+    @token_limit.setter
+    def token_limit(self, limit: Callable[[Window, int], int]) -> None:
+        self._decoder.token_limit = limit
+
+    def listen(self) -> SpeechListener:
+        return self._detector.listen()
 
     def describe(self) -> Ready:
         vocabulary = self.facts.vocabulary
@@ -72,7 +91,7 @@ class WhisperModel:
             can_translate="translate" in vocabulary.tasks,
             has_word_timestamps=True,
             vad=self._detector.name,
-            batch_windows=self.batch_windows,
+            slots=self.slots,
             repairs=self.facts.repairs,
             reasons={**self._placement.reasons, "vad": self._detector.reason},
             versions={
@@ -93,40 +112,51 @@ class WhisperModel:
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
-        """Each window becomes its encoder output, (1500, width)."""
+        """One pass of the encoder; the keys and values it gives go straight into slots."""
+        if len(windows) > self._decoder.free_slots:
+            raise ValueError(f"{len(windows)} windows, {self._decoder.free_slots} free slots")
         with _device_problems():
             features = self._log_mel(windows).to(self._placement.dtype)
-            return list(self.network.model.encoder(features).last_hidden_state)
+            return [*self._decoder.take(self.network.model.encoder(features).last_hidden_state)]
 
     @torch.inference_mode()
-    def detect_language(self, encoded: Sequence[object]) -> list[dict[str, float]]:
+    def rehearse(self) -> None:
+        """Take the common steps once, while nobody waits for them."""
+        with _device_problems():
+            problem = self._slots.rehearse()
+        if problem is not None:
+            self._placement.reasons["cuda_graphs"] = f"some steps run without: {problem}"
+
+    @torch.inference_mode()
+    def detect_language(self, encoded: Sequence[object]) -> list[Mapping[str, float]]:
         """From the logits after <|startoftranscript|> alone, over the languages only."""
         vocabulary = self.facts.vocabulary
         if not vocabulary.is_multilingual:
             return [{"en": 1.0} for _ in encoded]
         with _device_problems():
-            outputs = torch.stack([_tensor(window) for window in encoded])
-            start = torch.full(
-                (len(outputs), 1), vocabulary.start_of_transcript, device=outputs.device
-            )
-            hidden = self.network.model.decoder(
-                input_ids=start, encoder_hidden_states=outputs, use_cache=False
-            ).last_hidden_state
-            logits = self.network.proj_out(hidden[:, 0])  # (batch, vocabulary)
+            logits = self._decoder.language_logits([_encoded(window) for window in encoded])
             ids = list(vocabulary.languages.values())
-            probabilities = logits[:, ids].float().softmax(dim=-1).tolist()
+            probabilities = logits[:, ids].softmax(dim=-1).tolist()
         return [dict(zip(vocabulary.languages, row, strict=True)) for row in probabilities]
 
     @torch.inference_mode()
-    def decode(self, rows: Sequence[DecodeRow]) -> list[Decoded]:
+    def start(self, rows: Sequence[DecodeRow]) -> None:
         with _device_problems():
-            return self._decoder.decode(rows)
+            self._decoder.start(rows)
+
+    @torch.inference_mode()
+    def step(self) -> list[Spoken | Ended]:
+        with _device_problems():
+            return self._decoder.step()
+
+    def release(self, encoded: object) -> None:
+        self._decoder.release(_encoded(encoded))
 
 
-def _tensor(encoded: object) -> torch.Tensor:
-    if not isinstance(encoded, torch.Tensor):
+def _encoded(window: object) -> EncodedWindow:
+    if not isinstance(window, EncodedWindow):
         raise TypeError("not an encoded window")
-    return encoded
+    return window
 
 
 @contextmanager

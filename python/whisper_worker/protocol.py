@@ -11,7 +11,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from whisper_worker.failures import FailureCode, FatalCode
 
-PROTOCOL_VERSION = 1
+PROTOCOL_VERSION = 2
 
 Task: TypeAlias = Literal["transcribe", "translate"]
 
@@ -21,11 +21,15 @@ class Transcribe:
     kind: ClassVar[str] = "transcribe"
     id: int
     pcm_path: str
+    pcm_samples: int
+    pcm_is_complete: bool
     language: str | None
     task: Task
     prompt: str | None
     temperature: float
     word_timestamps: bool
+    deltas: bool
+    guards: bool
 
 
 @dataclass(frozen=True)
@@ -33,6 +37,18 @@ class DetectLanguage:
     kind: ClassVar[str] = "detect_language"
     id: int
     pcm_path: str
+    pcm_samples: int
+    pcm_is_complete: bool
+
+
+@dataclass(frozen=True)
+class PcmGrown:
+    """More of a recording is on disk. `samples` counts from its start and never shrinks."""
+
+    kind: ClassVar[str] = "pcm"
+    id: int
+    samples: int
+    is_complete: bool
 
 
 @dataclass(frozen=True)
@@ -52,7 +68,7 @@ class Shutdown:
     kind: ClassVar[str] = "shutdown"
 
 
-Request: TypeAlias = Transcribe | DetectLanguage | Cancel | Ping | Shutdown
+Request: TypeAlias = Transcribe | DetectLanguage | PcmGrown | Cancel | Ping | Shutdown
 
 
 @dataclass(frozen=True)
@@ -89,7 +105,7 @@ class Ready:
     can_translate: bool
     has_word_timestamps: bool
     vad: Literal["silero", "energy"]
-    batch_windows: int
+    slots: int
     repairs: tuple[str, ...]
     reasons: Mapping[str, str]
     versions: Mapping[str, str]
@@ -118,6 +134,14 @@ class Segment:
 
 
 @dataclass(frozen=True)
+class Delta:
+    kind: ClassVar[str] = "delta"
+    id: int
+    index: int
+    text: str
+
+
+@dataclass(frozen=True)
 class WindowDone:
     kind: ClassVar[str] = "window"
     id: int
@@ -137,9 +161,25 @@ class Progress:
     windows_done: int
 
 
+DropReason: TypeAlias = Literal["no_speech", "silence", "repetition", "subtitle_credit"]
+WarningReason: TypeAlias = Literal["unsure", "repetition", "subtitle_credit", "silence"]
+
+
 @dataclass(frozen=True)
 class Dropped:
-    reason: Literal["no_speech"]
+    """Text that a guard removed."""
+
+    reason: DropReason
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Text that was kept although a guard doubts it."""
+
+    reason: WarningReason
     start: float
     end: float
     text: str
@@ -159,10 +199,11 @@ class Done:
     id: int
     duration_seconds: float
     speech_seconds: float
-    language: str
+    language: str | None
     language_probability: float | None
     windows: int
     dropped: tuple[Dropped, ...]
+    warnings: tuple[Warned, ...]
     timings: Timings
 
 
@@ -216,6 +257,7 @@ Message: TypeAlias = (
     Hello
     | Loading
     | Ready
+    | Delta
     | WindowDone
     | Progress
     | Done

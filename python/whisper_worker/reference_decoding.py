@@ -1,6 +1,6 @@
 """Decoding with transformers' own generate(): simple, exact, static batches.
 
-The reference that a faster engine is tested against.
+The reference that the slots are tested against; nothing is served by it.
 
 It calls the *base* generate with the encoder's output. Whisper's override would encode again for
 the language and for every temperature, forget a row's text when another row falls back, and switch
@@ -12,32 +12,34 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
-from transformers import GenerationConfig, WhisperForConditionalGeneration
-from transformers.generation.logits_process import LogitsProcessorList
+from transformers import GenerationConfig, LogitsProcessor, WhisperForConditionalGeneration
+from transformers.generation.logits_process import (
+    LogitsProcessorList,
+    WhisperTimeStampLogitsProcessor,
+)
 from transformers.generation.utils import GenerationMixin
 from transformers.modeling_outputs import BaseModelOutput
 
 from whisper_worker.alignment import FRAME_SECONDS, token_start_frames
-from whisper_worker.audio import to_seconds
-from whisper_worker.guards import compression_ratio
+from whisper_worker.decoded_text import (
+    SaidTokens,
+    assemble,
+    audio_frames,
+    time_words,
+    token_limit,
+)
 from whisper_worker.repair import GenerationFacts
-from whisper_worker.sampling import RowSampler
+from whisper_worker.sampling import gumbel_noise, row_seed
 from whisper_worker.scoring import FinishedText, Score, Scorer
-from whisper_worker.speech_model import Decoded, DecodeRow, TimedWord
-from whisper_worker.tokens import TokenBytes, split_into_characters, split_into_words
-from whisper_worker.vad import Window
+from whisper_worker.slots import MAX_INITIAL_TIMESTAMP
+from whisper_worker.speech_model import Decoded, DecodeRow
+from whisper_worker.tokens import TokenBytes
 from whisper_worker.vocabulary import decoder_prefix
-
-# Fast speech is 9 tokens a second. What says more is in a loop, and would run to the end of the
-# decoder's memory.
-_TOKENS_PER_SECOND = 12
-_EXTRA_TOKENS = 16
-_POSITIONS_KEPT_FREE = 4
-_SAMPLES_PER_FRAME = 320
-
 
 # Unbound on purpose: Whisper overrides it. Its stubs want a self that no class satisfies.
 _base_generate: Any = vars(GenerationMixin)["generate"]
@@ -57,14 +59,23 @@ class ReferenceDecoder:
         self._positions = int(model.config.max_target_positions)
 
     def decode(self, rows: Sequence[DecodeRow]) -> list[Decoded]:
-        """Rows with prefixes of one length go through together; all else may differ."""
+        """Rows with prefixes of one length go through together; all else may differ.
+
+        `row.encoded` is an encoder output, (1500, width); of its ladder only the first rung counts.
+        """
         prefixes = [
-            decoder_prefix(self._facts.vocabulary, row.language, row.task, row.prompt_tokens)
+            decoder_prefix(
+                self._facts.vocabulary,
+                row.language,
+                row.task,
+                row.prompt_tokens,
+                timestamp_tokens=row.timestamp_tokens,
+            )
             for row in rows
         ]
-        groups: defaultdict[int, list[int]] = defaultdict(list)
-        for index, prefix in enumerate(prefixes):
-            groups[len(prefix)].append(index)
+        groups: defaultdict[tuple[int, bool], list[int]] = defaultdict(list)
+        for index, (row, prefix) in enumerate(zip(rows, prefixes, strict=True)):
+            groups[len(prefix), row.timestamp_tokens].append(index)
         decoded: dict[int, Decoded] = {}
         for members in groups.values():
             group = self._decode_group([rows[i] for i in members], [prefixes[i] for i in members])
@@ -75,8 +86,11 @@ class ReferenceDecoder:
         self, rows: Sequence[DecodeRow], prefixes: Sequence[tuple[int, ...]]
     ) -> list[Decoded]:
         encoded = torch.stack([_as_tensor(row.encoded) for row in rows])
-        texts = self._generate(encoded, rows, prefixes)
+        texts, chosen = self._generate(encoded, rows, prefixes)
         scores = self._scorer.score(encoded, texts)
+        if rows[0].timestamp_tokens:
+            # The scorer knows nothing of the rules, which forbid some tokens of every step.
+            scores = [_with_logprobs(s, c) for s, c in zip(scores, chosen, strict=True)]
         starts = _token_starts(scores)
         return [
             self._assemble(row, text, score, start)
@@ -88,32 +102,50 @@ class ReferenceDecoder:
         encoded: torch.Tensor,
         rows: Sequence[DecodeRow],
         prefixes: Sequence[tuple[int, ...]],
-    ) -> list[FinishedText]:
+    ) -> tuple[list[FinishedText], list[list[float]]]:
+        """The texts, and for each the log-probabilities of all that generate() chose."""
         prefix_length = len(prefixes[0])
-        limits = [self._token_limit(row.window, prefix_length) for row in rows]
-        sampler = RowSampler(rows, limits, prefix_length, self._facts.vocabulary.end_of_text)
+        limits = [token_limit(row.window, prefix_length, self._positions) for row in rows]
+        processors: list[LogitsProcessor] = []
+        if rows[0].timestamp_tokens:
+            processors.append(self._timestamp_rules(prefix_length))
+        end = self._facts.vocabulary.end_of_text
+        sampler = _RowSampler(rows, limits, prefix_length, end)
+        processors.append(sampler)
         sequences: torch.Tensor = _base_generate(
             self._model,
             encoder_outputs=BaseModelOutput(last_hidden_state=encoded),  # pyright: ignore[reportArgumentType]
             decoder_input_ids=torch.tensor(prefixes, device=encoded.device),
-            generation_config=self._configure(max(limits) + 1),
-            logits_processor=LogitsProcessorList([sampler]),
+            generation_config=self._configure(max(limits) + 1, rows[0]),
+            logits_processor=LogitsProcessorList(processors),
         )
-        return [
-            self._finish(prefix, sequence[prefix_length:], limit, row)
-            for prefix, sequence, limit, row in zip(
-                prefixes, sequences.tolist(), limits, rows, strict=True
+        generated = sequences[:, prefix_length:]  # (rows, steps)
+        texts = [
+            self._finish(prefix, tokens, limit, row)
+            for prefix, tokens, limit, row in zip(
+                prefixes, generated.tolist(), limits, rows, strict=True
             )
         ]
+        return texts, sampler.logprobs_of(generated)
 
-    def _configure(self, max_new_tokens: int) -> GenerationConfig:
+    def _timestamp_rules(self, begin: int) -> WhisperTimeStampLogitsProcessor:
+        end = self._facts.vocabulary.end_of_text
+        # Whisper's own settings are unknown to the plain class.
+        settings: Any = GenerationConfig(eos_token_id=end, bos_token_id=end)
+        settings.no_timestamps_token_id = self._facts.vocabulary.no_timestamps
+        settings.max_initial_timestamp_index = MAX_INITIAL_TIMESTAMP
+        return WhisperTimeStampLogitsProcessor(settings, begin_index=begin)
+
+    def _configure(self, max_new_tokens: int, row: DecodeRow) -> GenerationConfig:
         """Complete, because what is left open is filled from the checkpoint's own settings."""
         end = self._facts.vocabulary.end_of_text
+        first_timestamp = self._facts.vocabulary.no_timestamps + 1
+        allowed = range(first_timestamp, first_timestamp if not row.timestamp_tokens else 10**9)
         return GenerationConfig(
             max_new_tokens=max_new_tokens,
             num_beams=1,
             do_sample=False,  # temperatures are RowSampler's, row by row
-            suppress_tokens=list(self._facts.suppressed),
+            suppress_tokens=[id_ for id_ in self._facts.suppressed if id_ not in allowed],
             begin_suppress_tokens=list(self._facts.begin_suppressed),
             decoder_start_token_id=self._facts.vocabulary.start_of_transcript,
             bos_token_id=end,
@@ -121,62 +153,80 @@ class ReferenceDecoder:
             pad_token_id=end,
         )
 
-    def _token_limit(self, window: Window, prefix_length: int) -> int:
-        speech_samples = sum(region.end - region.start for region in window.speech)
-        by_speech = _EXTRA_TOKENS + int(_TOKENS_PER_SECOND * to_seconds(speech_samples))
-        return min(self._positions - _POSITIONS_KEPT_FREE - prefix_length, by_speech)
-
     def _finish(
         self, prefix: tuple[int, ...], generated: list[int], limit: int, row: DecodeRow
     ) -> FinishedText:
         end = self._facts.vocabulary.end_of_text
         tokens = tuple(generated[: generated.index(end)] if end in generated else generated)
-        audio_frames = -(-(row.window.end - row.window.start) // _SAMPLES_PER_FRAME)
         return FinishedText(
             prefix=prefix,
             tokens=tokens,
             has_ended=len(tokens) < limit,
-            audio_frames=audio_frames,
+            audio_frames=audio_frames(row.window),
             wants_attention=row.word_timestamps,
         )
 
     def _assemble(
         self, row: DecodeRow, text: FinishedText, score: Score, starts: Sequence[float] | None
     ) -> Decoded:
-        pieces = split_into_characters(text.tokens, self._token_bytes)
-        said = "".join(piece.text for piece in pieces)
+        logprobs = tuple(score.token_logprobs.tolist())
+        said = SaidTokens(
+            tokens=text.tokens,
+            logprobs=logprobs,
+            end_logprob=score.end_logprob if text.has_ended else None,
+            no_speech_prob=score.no_speech_prob,
+            temperature=row.ladder[0],
+        )
         words = None
         if starts is not None:
-            words = self._time_words(text, score, starts, row.language)
-        return Decoded(
-            text=said,
-            tokens=text.tokens,
-            avg_logprob=score.avg_logprob,
-            compression_ratio=compression_ratio(said),
-            no_speech_prob=score.no_speech_prob,
-            words=words,
-        )
+            words = time_words(text.tokens, logprobs, starts, row.language, self._token_bytes)
+        return assemble(said, self._token_bytes, self._facts.vocabulary.end_of_text, words)
 
-    def _time_words(
-        self, text: FinishedText, score: Score, starts: Sequence[float], language: str
-    ) -> tuple[TimedWord, ...]:
-        """A word lasts until the next one's first token; as sure as its tokens on average."""
-        words: list[TimedWord] = []
-        first = 0
-        for piece in split_into_words(text.tokens, self._token_bytes, language):
-            end = first + len(piece.tokens)
-            probability = float(torch.tensor(score.token_logprobs[first:end]).exp().mean())
-            words.append(
-                TimedWord(piece.text, piece.tokens, starts[first], starts[end], probability)
-            )
-            first = end
-        return tuple(words)
+
+class _RowSampler(LogitsProcessor):
+    """Temperatures, seeds and token limits of single rows inside one greedy batch of generate()."""
+
+    def __init__(
+        self, rows: Sequence[DecodeRow], limits: Sequence[int], prefix_length: int, end: int
+    ) -> None:
+        self._rows = rows
+        self._limits = limits
+        self._prefix_length = prefix_length
+        self._end = end
+        self._steps: list[torch.Tensor] = []  # of each, log-probabilities (rows, vocabulary)
+
+    def logprobs_of(self, generated: torch.Tensor) -> list[list[float]]:
+        """Chosen tokens (rows, steps) → how sure the model was of each, at temperature 1."""
+        steps = torch.stack(self._steps, dim=1)  # (rows, steps, vocabulary)
+        return steps.gather(2, generated[..., None])[..., 0].tolist()
+
+    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
+        position = input_ids.shape[1]
+        self._steps.append(scores.log_softmax(-1))  # the last processor: what is left is allowed
+        for index, row in enumerate(self._rows):
+            if position - self._prefix_length >= self._limits[index]:
+                scores[index] = -torch.inf
+                scores[index, self._end] = 0.0
+            elif row.ladder[0] > 0:
+                seed = torch.tensor([row_seed(row.window.start, 0)])
+                noise = gumbel_noise(seed, torch.tensor([position]), scores.shape[1])[0]
+                scores[index] = scores[index] / row.ladder[0] + noise.to(scores.device)
+        return scores
 
 
 def _as_tensor(encoded: object) -> torch.Tensor:
     if not isinstance(encoded, torch.Tensor):
         raise TypeError("a window has to be encoded before it is decoded")
     return encoded
+
+
+def _with_logprobs(score: Score, chosen: Sequence[float]) -> Score:
+    tokens = len(score.token_logprobs)
+    # A text that was ended at its limit may have been the last to end: nothing was chosen then.
+    end_logprob = chosen[tokens] if len(chosen) > tokens else score.end_logprob
+    return replace(
+        score, token_logprobs=np.array(chosen[:tokens], np.float32), end_logprob=end_logprob
+    )
 
 
 def _token_starts(scores: Sequence[Score]) -> list[list[float] | None]:

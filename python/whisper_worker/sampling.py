@@ -1,49 +1,43 @@
-"""Temperatures, seeds and token limits of single rows inside one greedy batch of generate()."""
+"""Noise for sampling at a temperature, the same for a row whoever shares its batch.
+
+The highest of (logits / temperature + Gumbel noise) is a sample of softmax(logits / temperature).
+The noise is a function of the row's seed, the position and the token alone, so a window says the
+same today and tomorrow, on any machine, with or without companions; and it needs no state, so it
+can run inside a CUDA graph.
+"""
 
 # pyright: basic
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import torch
-from transformers import LogitsProcessor
 
-from whisper_worker.speech_model import DecodeRow
+_MASK = 0xFFFFFFFF
+_GOLDEN = 0x9E3779B9  # 2³² / golden ratio: spreads neighbouring numbers over all bits
+_WEYL = 0x632BE5AB
 
 
-class RowSampler(LogitsProcessor):
-    """Turns the highest score of a row into a sample at the row's own temperature.
+def row_seed(window_start: int, rung: int) -> int:
+    """One seed per window and rung of the temperature ladder."""
+    return (window_start * 16 + rung) & _MASK
 
-    The highest of (logits / temperature + Gumbel noise) is a sample of softmax(logits /
-    temperature). The noise comes from the row's own generator, seeded by where the window starts
-    and the rung of the ladder, so a window says the same whoever shares its batch, today and
-    tomorrow.
+
+def gumbel_noise(seeds: torch.Tensor, positions: torch.Tensor, vocabulary: int) -> torch.Tensor:
+    """Seeds and positions (rows,) int64 → (rows, vocabulary) float32.
+
+    Counter-based: a 32-bit hash (lowbias32, github.com/skeeto/hash-prospector) of all three.
     """
+    stream = _hash((seeds + positions * _GOLDEN) & _MASK)  # (rows,)
+    counters = torch.arange(vocabulary, device=seeds.device) * _WEYL
+    bits = _hash((stream[:, None] ^ (counters & _MASK)[None]) & _MASK)  # (rows, vocabulary)
+    # 24 bits are what float32 holds; the half keeps both logarithms finite.
+    uniform = ((bits >> 8).to(torch.float32) + 0.5) * 2.0**-24
+    return -(-uniform.log()).log()
 
-    def __init__(
-        self, rows: Sequence[DecodeRow], limits: Sequence[int], prefix_length: int, end: int
-    ) -> None:
-        self._rows = rows
-        self._limits = limits
-        self._prefix_length = prefix_length
-        self._end = end
-        self._generators: dict[int, torch.Generator] = {}
 
-    def __call__(self, input_ids: torch.Tensor, scores: torch.Tensor) -> torch.Tensor:
-        said = input_ids.shape[1] - self._prefix_length
-        for index, row in enumerate(self._rows):
-            if said >= self._limits[index]:
-                scores[index] = -torch.inf
-                scores[index, self._end] = 0.0
-            elif row.temperature > 0:
-                noise = -self._exponential(index, row, scores[index]).log()
-                scores[index] = scores[index] / row.temperature + noise
-        return scores
-
-    def _exponential(self, index: int, row: DecodeRow, like: torch.Tensor) -> torch.Tensor:
-        generator = self._generators.get(index)
-        if generator is None:
-            generator = torch.Generator(device=like.device)
-            generator.manual_seed(row.window.start * 16 + row.rung)
-            self._generators[index] = generator
-        return torch.empty_like(like).exponential_(generator=generator)
+def _hash(x: torch.Tensor) -> torch.Tensor:
+    """32-bit numbers in int64. Products overflow in the upper half, which is cut off."""
+    x = x ^ (x >> 16)
+    x = (x * 0x7FEB352D) & _MASK
+    x = x ^ (x >> 15)
+    x = (x * 0x846CA68B) & _MASK
+    return x ^ (x >> 16)

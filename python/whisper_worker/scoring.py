@@ -16,14 +16,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.nn import functional
 from transformers import WhisperForConditionalGeneration
 from transformers.models.whisper.modeling_whisper import WhisperAttention
 
 from whisper_worker.alignment_heads import Heads
+from whisper_worker.attention_matrix import attention_matrix
 from whisper_worker.repair import GenerationFacts
 
-_MEDIAN_WIDTH = 7  # openai/whisper timing.py
 _TOKENS_PER_CHUNK = 64  # 13 MB of float32 logits at Whisper's vocabulary
 
 
@@ -41,7 +40,7 @@ class FinishedText:
 @dataclass(frozen=True)
 class Score:
     token_logprobs: npt.NDArray[np.float32]  # (tokens,)
-    avg_logprob: float
+    end_logprob: float
     no_speech_prob: float
     attention: (
         npt.NDArray[np.float32] | None
@@ -79,14 +78,12 @@ class Scorer:
     ) -> Score:
         targets = [*text.tokens, self._vocabulary.end_of_text]
         logprobs = self._target_logprobs(hidden[len(text.prefix) - 1 :], targets)
-        counted = logprobs if text.has_ended else logprobs[:-1]
         start = text.prefix.index(self._vocabulary.start_of_transcript)
         attention = recorded.row(row, text, start) if text.wants_attention else None
         first_logits = self._model.proj_out(hidden[start]).float()
         return Score(
             token_logprobs=logprobs[:-1],
-            # OpenAI's definition: the end counts in the sum, and always in the length.
-            avg_logprob=float(counted.sum()) / len(targets),
+            end_logprob=float(logprobs[-1]),
             no_speech_prob=float(first_logits.softmax(-1)[self._vocabulary.no_speech]),
             attention=None if attention is None else attention.cpu().numpy(),
         )
@@ -132,17 +129,14 @@ class _Recording:
         """The heads' mean normalised attention, at the positions that predict text and its end.
 
         As in openai/whisper timing.py: softmax over the real audio only, each frame standardised
-        over all tokens from <|startoftranscript|> (at `start`), median filter over time.
+        over all tokens from <|startoftranscript|> (at `start`), median filter over time. Unlike
+        there, what end-of-text itself listens to does not count: nobody decodes that far.
         """
         end = len(text.prefix) + len(text.tokens)
         weights = torch.stack(
             [self._weights(layer, head, row, text.audio_frames) for layer, head in self._heads]
-        )[:, start : end + 1]  # (heads, tokens, frames)
-        # A frame that nobody listens to deviates by 1e-8 and still counts; 0 must not make NaN.
-        deviation = weights.std(dim=1, keepdim=True, unbiased=False).clamp(min=1e-30)
-        weights = (weights - weights.mean(dim=1, keepdim=True)) / deviation
-        weights = _median_over_time(weights).mean(dim=0)
-        return weights[len(text.prefix) - 1 - start : end - start]
+        )[:, start:end]  # (heads, tokens, frames)
+        return attention_matrix(weights)[len(text.prefix) - 1 - start :]
 
     def _weights(self, layer: int, head: int, row: int, frames: int) -> torch.Tensor:
         attention = self._attentions[layer]
@@ -169,11 +163,3 @@ def _recorded(model: WhisperForConditionalGeneration, heads: Heads) -> Iterator[
     finally:
         for handle in handles:
             handle.remove()
-
-
-def _median_over_time(weights: torch.Tensor) -> torch.Tensor:
-    margin = _MEDIAN_WIDTH // 2
-    if weights.shape[-1] <= margin:
-        return weights
-    padded = functional.pad(weights, (margin, margin), mode="reflect")
-    return padded.unfold(-1, _MEDIAN_WIDTH, 1).median(dim=-1).values

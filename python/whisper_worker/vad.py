@@ -1,57 +1,33 @@
-"""Speech probabilities to speech regions to windows. Pure: knows no network and no file.
+"""Speech to windows: what of a recording is decoded at once. Pure: knows no network and no file.
 
-Everything is a generator over the recording, so the first window of a three-hour file is there
-after its first seconds, and memory does not grow with the length.
+Everything happens while the recording is being heard, so the first window of a three-hour file is
+there after its first seconds, and memory does not grow with the length.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from whisper_worker.audio import SAMPLE_RATE, Pcm
+from whisper_worker.speech_listener import FRAME_SAMPLES, Probability, SpeechListener
+from whisper_worker.speech_regions import (
+    MAX_WINDOW_SAMPLES,
+    PaddedRegion,
+    Region,
+    RegionFinder,
+    RegionPadder,
+)
 
-FRAME_SAMPLES = 512  # Silero's 32 ms
-
-Probabilities: TypeAlias = Iterable[npt.NDArray[np.float32]]
-SpeechDetector: TypeAlias = Callable[[Pcm], Probabilities]
+SpeechDetector: TypeAlias = Callable[[Pcm], Iterable[Probability]]
 DetectorName: TypeAlias = Literal["silero", "energy"]
 
-# Silero's own defaults for the two thresholds. Short words ("ja", "nej") last about 0.2 s:
-# missing one is worse than decoding a click, which the no-speech guard catches later.
-SPEECH_THRESHOLD = 0.5
-SILENCE_THRESHOLD = 0.35
-MIN_SPEECH_FRAMES = 5
-MIN_SILENCE_FRAMES = 5
-CUT_SEARCH_FRAMES = int(5.0 * SAMPLE_RATE / FRAME_SAMPLES)
-
-PADDING_SAMPLES = int(0.25 * SAMPLE_RATE)
-# Whisper hears 30 s; the rest is air for the end of the last word.
-MAX_WINDOW_SAMPLES = int(29.5 * SAMPLE_RATE)
 FULL_ENOUGH_SAMPLES = 15 * SAMPLE_RATE
 LONG_SILENCE_SAMPLES = 2 * SAMPLE_RATE
-MAX_REGION_FRAMES = (MAX_WINDOW_SAMPLES - 2 * PADDING_SAMPLES) // FRAME_SAMPLES
-
-
-@dataclass(frozen=True)
-class Region:
-    """Speech from sample `start` up to, not including, sample `end`."""
-
-    start: int
-    end: int
-
-
-@dataclass(frozen=True)
-class PaddedRegion:
-    """What is given to the model for one region of speech: the speech and some air around it."""
-
-    start: int
-    end: int
-    speech: Region
+_PIECE_SAMPLES = 30 * SAMPLE_RATE
 
 
 @dataclass(frozen=True)
@@ -64,118 +40,106 @@ class Window:
     speech: tuple[Region, ...]
 
 
-def cut_windows(pcm: Pcm, detect: SpeechDetector) -> Iterator[Window]:
+def cut_windows(pcm: Pcm, detect: SpeechDetector | SpeechListener) -> Iterator[Window]:
     """The windows of a recording, in order, without overlap, each at most 29.5 s."""
-    regions = find_regions(detect(pcm), len(pcm))
-    return pack_windows(pad_regions(regions, len(pcm)))
+    is_listener = isinstance(detect, SpeechListener)
+    cutter = WindowCutter(detect if is_listener else _Reader(detect(pcm)))
+    for first in range(0, len(pcm), _PIECE_SAMPLES):
+        yield from cutter.hear(pcm[first : first + _PIECE_SAMPLES])
+    yield from cutter.finish()
 
 
-def find_regions(probabilities: Probabilities, sample_count: int) -> Iterator[Region]:
-    """Hysteresis over one probability per frame, as in Silero's get_speech_timestamps.
+class WindowCutter:
+    """The same for a recording that is still growing: pieces of it in, windows out.
 
-    A region that grows too long for a window is cut where speech was least probable.
+    How the recording was cut into pieces has no influence on the windows.
     """
-    finder = _RegionFinder()
-    for block in probabilities:
-        for probability in cast(list[float], block.tolist()):
-            if region := finder.hear(probability):
-                yield _in_samples(region, sample_count)
-    if region := finder.finish():
-        yield _in_samples(region, sample_count)
+
+    def __init__(self, listener: SpeechListener) -> None:
+        self._listener = listener
+        self._sample_count = 0  # heard so far
+        self._finder = RegionFinder()
+        self._padder = RegionPadder()
+        self._packer = WindowPacker()
+
+    def hear(self, samples: Pcm) -> list[Window]:
+        """The next samples → the windows that are certain now, perhaps none."""
+        self._sample_count += len(samples)
+        windows = self._follow(self._listener.hear(samples))
+        earliest_start = min(self._finder.earliest_start * FRAME_SAMPLES, self._sample_count)
+        windows += self._pack(self._padder.pause(earliest_start))
+        if not self._padder.is_waiting:
+            windows += self._packer.pause(earliest_start)
+        return windows
+
+    def finish(self) -> list[Window]:
+        """No more samples will come → the remaining windows."""
+        windows = self._follow(self._listener.finish())
+        if region := self._finder.finish():
+            speech = _in_samples(region)
+            # The last frame may hang over the end of the recording.
+            speech = replace(speech, end=min(speech.end, self._sample_count))
+            windows += self._pack(self._padder.hear(speech))
+        windows += self._pack(self._padder.finish(self._sample_count))
+        return windows + self._packer.finish()
+
+    def _follow(self, probabilities: Probability) -> list[Window]:
+        windows: list[Window] = []
+        for probability in cast(list[float], probabilities.tolist()):
+            if region := self._finder.hear(probability):
+                windows += self._pack(self._padder.hear(_in_samples(region)))
+        return windows
+
+    def _pack(self, regions: Iterable[PaddedRegion]) -> list[Window]:
+        return [window for region in regions for window in self._packer.hear(region)]
 
 
-class _RegionFinder:
-    """Walks over the frames and remembers one open region. Speaks in frames, not samples."""
+def _in_samples(frames: Region) -> Region:
+    return Region(frames.start * FRAME_SAMPLES, frames.end * FRAME_SAMPLES)
+
+
+class WindowPacker:
+    """As many neighbouring regions as fit, but a long silence ends a window that is half full."""
 
     def __init__(self) -> None:
-        self._frame = -1  # the last one heard
-        self._start = -1  # of the open region; −1 when there is none
-        self._silence_start = -1  # of the silence that may end it; −1 when it is not silent
-        self._is_rest = False  # the open region goes on from a cut
-        self._heard: list[float] = []  # probabilities of the open region
+        self._held: list[PaddedRegion] = []
+        self._index = 0  # of the next window
 
-    def hear(self, probability: float) -> Region | None:
-        """One more frame; answers a region when this frame is the proof that one has ended."""
-        self._frame += 1
-        if self._start < 0:
-            if probability >= SPEECH_THRESHOLD:
-                self._start, self._silence_start, self._heard = self._frame, -1, [probability]
-            return None
-        self._heard.append(probability)
-        if probability >= SPEECH_THRESHOLD:
-            self._silence_start = -1
-        elif probability < SILENCE_THRESHOLD and self._silence_start < 0:
-            self._silence_start = self._frame
-        is_silent = self._silence_start >= 0
-        if is_silent and self._frame - self._silence_start + 1 >= MIN_SILENCE_FRAMES:
-            return self.finish()
-        return self._cut() if len(self._heard) > MAX_REGION_FRAMES else None
+    def hear(self, region: PaddedRegion) -> list[Window]:
+        windows: list[Window] = []
+        while self._held and (count := _regions_to_close(self._held, region)):
+            windows.append(self._close(count))
+        self._held.append(region)
+        return windows
 
-    def finish(self) -> Region | None:
-        """Close the open region, if there is one that is long enough to be speech."""
-        end = self._silence_start if self._silence_start >= 0 else self._frame + 1
-        region = Region(self._start, end)
-        min_frames = 1 if self._is_rest else MIN_SPEECH_FRAMES
-        is_speech = self._start >= 0 and region.end - region.start >= min_frames
-        self._start, self._is_rest = -1, False
-        return region if is_speech else None
+    def pause(self, earliest_start: int) -> list[Window]:
+        """No further speech begins before this sample."""
+        is_over = bool(self._held) and _ends_window(self._held, earliest_start)
+        return [self._close(len(self._held))] if is_over else []
 
-    def _cut(self) -> Region:
-        """Close the open region at its quietest frame of the last 5 s, and open the rest."""
-        tail = self._heard[-CUT_SEARCH_FRAMES:]
-        at = len(self._heard) - len(tail) + tail.index(min(tail))
-        region = Region(self._start, self._start + at)
-        self._start, self._heard, self._is_rest = region.end, self._heard[at:], True
-        return region
+    def finish(self) -> list[Window]:
+        return [self._close(len(self._held))] if self._held else []
 
-
-def _in_samples(frames: Region, sample_count: int) -> Region:
-    """The last frame may hang over the end of the recording."""
-    return Region(frames.start * FRAME_SAMPLES, min(frames.end * FRAME_SAMPLES, sample_count))
-
-
-def pad_regions(regions: Iterable[Region], sample_count: int) -> Iterator[PaddedRegion]:
-    """Air on both sides: a word's first consonant is often below the threshold.
-
-    Where two regions are too close for all of it, each gets half of the gap.
-    """
-    previous: Region | None = None
-    start = 0
-    for region in regions:
-        if previous is None:
-            start = max(0, region.start - PADDING_SAMPLES)
-        else:
-            middle = (previous.end + region.start) // 2
-            yield PaddedRegion(start, min(previous.end + PADDING_SAMPLES, middle), previous)
-            start = max(middle, region.start - PADDING_SAMPLES)
-        previous = region
-    if previous is not None:
-        yield PaddedRegion(start, min(previous.end + PADDING_SAMPLES, sample_count), previous)
-
-
-def pack_windows(regions: Iterable[PaddedRegion]) -> Iterator[Window]:
-    """As many neighbouring regions as fit, but a long silence ends a window that is half full."""
-    held: list[PaddedRegion] = []
-    index = 0
-    for region in regions:
-        while held and (count := _regions_to_close(held, region)):
-            yield _window(index, held[:count])
-            held = held[count:]
-            index += 1
-        held.append(region)
-    if held:
-        yield _window(index, held)
+    def _close(self, count: int) -> Window:
+        regions, self._held = self._held[:count], self._held[count:]
+        speech = tuple(region.speech for region in regions)
+        window = Window(self._index, regions[0].start, regions[-1].end, speech)
+        self._index += 1
+        return window
 
 
 def _regions_to_close(held: list[PaddedRegion], following: PaddedRegion) -> int:
     """How many of the held regions make a window now; 0 while `following` still fits in."""
-    length = held[-1].end - held[0].start
-    silence = following.speech.start - held[-1].speech.end
-    if length > FULL_ENOUGH_SAMPLES and silence > LONG_SILENCE_SAMPLES:
+    if _ends_window(held, following.speech.start):
         return len(held)
     if following.end - held[0].start <= MAX_WINDOW_SAMPLES:
         return 0
     return _best_cut([*held, following])
+
+
+def _ends_window(held: list[PaddedRegion], next_start: int) -> bool:
+    is_half_full = held[-1].end - held[0].start > FULL_ENOUGH_SAMPLES
+    return is_half_full and next_start - held[-1].speech.end > LONG_SILENCE_SAMPLES
 
 
 def _best_cut(regions: list[PaddedRegion]) -> int:
@@ -189,6 +153,20 @@ def _best_cut(regions: list[PaddedRegion]) -> int:
     return max(range(1, len(regions)), key=merit)
 
 
-def _window(index: int, regions: list[PaddedRegion]) -> Window:
-    speech = tuple(region.speech for region in regions)
-    return Window(index, regions[0].start, regions[-1].end, speech)
+class _Reader:
+    """A detector that wants the whole recording, as a listener."""
+
+    def __init__(self, blocks: Iterable[Probability]) -> None:
+        self._blocks = iter(blocks)
+        self._missing_samples = 0
+
+    def hear(self, samples: Pcm) -> Probability:
+        self._missing_samples += len(samples)
+        read: list[Probability] = [np.zeros(0, np.float32)]
+        while self._missing_samples > 0 and (block := next(self._blocks, None)) is not None:
+            read.append(block)
+            self._missing_samples -= len(block) * FRAME_SAMPLES
+        return np.concatenate(read)
+
+    def finish(self) -> Probability:
+        return np.concatenate([np.zeros(0, np.float32), *self._blocks])

@@ -36,15 +36,21 @@ class Vocabulary:
 
 
 def decoder_prefix(
-    vocabulary: Vocabulary, language: str, task: Task, prompt_tokens: tuple[int, ...]
+    vocabulary: Vocabulary,
+    language: str,
+    task: Task,
+    prompt_tokens: tuple[int, ...],
+    *,
+    timestamp_tokens: bool = False,
 ) -> tuple[int, ...]:
     """<|startofprev|> prompt <|startoftranscript|> <|da|> <|transcribe|> <|notimestamps|>
 
-    Always without timestamp tokens: fine-tunes trained without them loop when forced to use them,
-    and segment times come from the speech detector and the alignment.
+    The worker asks for no timestamp tokens: fine-tunes trained without them loop when forced to
+    use them, and segment times come from the speech detector and the alignment.
     """
     prompt = (vocabulary.start_of_previous, *prompt_tokens) if prompt_tokens else ()
     steering: tuple[int, ...] = ()
     if vocabulary.is_multilingual:
         steering = (vocabulary.languages[language], vocabulary.tasks[task])
-    return (*prompt, vocabulary.start_of_transcript, *steering, vocabulary.no_timestamps)
+    mode = () if timestamp_tokens else (vocabulary.no_timestamps,)
+    return (*prompt, vocabulary.start_of_transcript, *steering, *mode)

@@ -19,6 +19,7 @@ from whisper_worker.protocol import (
     Cancel,
     DetectLanguage,
     Message,
+    PcmGrown,
     Ping,
     Request,
     Shutdown,
@@ -26,7 +27,7 @@ from whisper_worker.protocol import (
 )
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
-REQUEST_KINDS = (Transcribe, DetectLanguage, Cancel, Ping, Shutdown)
+REQUEST_KINDS = (Transcribe, DetectLanguage, PcmGrown, Cancel, Ping, Shutdown)
 
 
 class ProtocolError(Exception):
@@ -47,7 +48,19 @@ def parse_request(line: bytes) -> Request:
         raise ProtocolError(f"id must be a positive integer, not {request.id}")
     if isinstance(request, Transcribe) and not 0 <= request.temperature <= 1:
         raise ProtocolError(f"temperature must be 0…1, not {request.temperature}")
+    if _announced_samples(request) < 0:
+        raise ProtocolError("a recording cannot have fewer than no samples")
     return request
+
+
+def _announced_samples(request: Request) -> int:
+    match request:
+        case Transcribe() | DetectLanguage():
+            return request.pcm_samples
+        case PcmGrown():
+            return request.samples
+        case _:
+            return 0
 
 
 def parse_line(line: bytes, kinds: Iterable[type[Any]]) -> object:

@@ -1,23 +1,19 @@
 /**
- * Anything that ffmpeg can read becomes 16 kHz mono s16le PCM on disk. It decides what is refused, and in which words;
- * it knows neither HTTP nor what becomes of the samples.
+ * Anything that ffmpeg can read becomes 16 kHz mono s16le PCM on disk. It decides what is refused, and in which words,
+ * and how much must be there before anybody is told; it knows neither HTTP nor what becomes of the samples.
  */
 import { randomUUID } from 'node:crypto'
-import { rm, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { Failure } from '../failure.ts'
 import type { Ffmpeg } from './ffmpeg.ts'
-import { type FfmpegEnd, runFfmpeg } from './run-ffmpeg.ts'
+import { GrowingPcm, type PcmFile, SAMPLES_PER_SECOND } from './growing-pcm.ts'
+import { type FfmpegEnd, type FfmpegJob, runFfmpeg } from './run-ffmpeg.ts'
 
-/** 16,000 samples a second, two bytes each. */
-const BYTES_PER_SECOND = 32_000
+const BYTES_PER_SECOND = 2 * SAMPLES_PER_SECOND
 const SHORTEST_SECONDS = 0.1
-
-/** Decoded audio on disk, which is deleted with this object. */
-export interface PcmFile extends AsyncDisposable {
-  readonly path: string
-  readonly durationSeconds: number
-}
+/** The engine's first window of 30 s, and some more to find the pause at which it ends. */
+const FIRST_SECONDS = 35
 
 export interface DecodeLimits {
   /** Where the PCM file is made. */
@@ -26,7 +22,8 @@ export interface DecodeLimits {
 }
 
 /**
- * Decodes the first audio track. The file's name means nothing; its contents decide.
+ * Decodes the first audio track. The file's name means nothing; its contents decide. Resolves when its first 35 s can
+ * be read, or all of it; what turns out to be wrong later is the reason of the PCM's `broken`.
  *
  * @throws Failure with a code for what is wrong with the file; the signal's reason. Nothing is left on disk then.
  */
@@ -41,17 +38,22 @@ export async function decode(
     throw new Failure('empty_file', 'The file is empty: it has no bytes.', { param: 'file' })
   }
   const outputPath = join(limits.directory, `${randomUUID()}.pcm`)
+  const job = { inputPath: path, outputPath, maxSeconds: limits.maxSeconds }
   await using undo = new AsyncDisposableStack()
-  undo.defer(() => rm(outputPath, { force: true }))
+  const pcm = undo.use(
+    new GrowingPcm(outputPath, (givenUp) => writePcm(ffmpeg, job, AbortSignal.any([signal, givenUp]))),
+  )
+  await pcm.reaching(FIRST_SECONDS * SAMPLES_PER_SECOND, signal)
+  undo.move()
+  return pcm
+}
 
-  const end = await runFfmpeg(ffmpeg, { inputPath: path, outputPath, maxSeconds: limits.maxSeconds }, signal)
+/** @throws Failure when what ffmpeg wrote is not the whole of a recording that we take; the signal's reason. */
+async function writePcm(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSignal): Promise<void> {
+  const end = await runFfmpeg(ffmpeg, job, signal)
   if (end.exitCode !== 0) throw refusal(end)
   // A header's duration may be a lie or missing; the bytes that came out are neither.
-  const durationSeconds = (await stat(outputPath)).size / BYTES_PER_SECOND
-  refuseWrongLength(durationSeconds, limits.maxSeconds)
-
-  const kept = undo.move()
-  return { path: outputPath, durationSeconds, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+  refuseWrongLength((await stat(job.outputPath)).size / BYTES_PER_SECOND, job.maxSeconds)
 }
 
 function refusal({ exitCode, signal, stderr }: FfmpegEnd): Failure {

@@ -31,7 +31,9 @@ export function workerCommand(
   }
 }
 
-export function modelArguments(config: Pick<Config, 'model' | 'device' | 'computeType'>): string[] {
+type ModelSettings = Pick<Config, 'model' | 'device' | 'computeType' | 'slots' | 'compiles' | 'hasGraphs'>
+
+export function modelArguments(config: ModelSettings): string[] {
   return [
     '--model',
     absoluteIfDirectory(config.model),
@@ -39,6 +41,10 @@ export function modelArguments(config: Pick<Config, 'model' | 'device' | 'comput
     config.device,
     '--compute-type',
     config.computeType,
+    '--slots',
+    String(config.slots),
+    ...(config.compiles ? ['--compile'] : []),
+    ...(config.hasGraphs ? [] : ['--no-graphs']),
   ]
 }
 

@@ -7,8 +7,15 @@ import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import type { DetectedLanguage } from '../transcript.ts'
 import type { WorkerCommand } from './command.ts'
-import type { EngineEvent, EngineRequest } from './events.ts'
-import { toDetectedLanguage, toDone, toFailure, toQuestion, toSegments } from './from-wire.ts'
+import type { EngineEvent, EngineRequest, PcmSource } from './events.ts'
+import {
+  toDetectedLanguage,
+  toDetectQuestion,
+  toDone,
+  toFailure,
+  toQuestion,
+  toSegments,
+} from './from-wire.ts'
 import { loadingLog } from './loading-log.ts'
 import type { Answer, Question } from './protocol.ts'
 import type { EngineState } from './state.ts'
@@ -19,13 +26,14 @@ export interface Engine extends AsyncDisposable {
   /** Resolves when the model is ready. @throws Error, its message for the operator, when it never will be. */
   start(): Promise<void>
   /**
-   * Waits for the engine to be ready, then hands on what it says.
+   * Waits for the engine to be ready, then hands on what it says. The samples may grow meanwhile: the engine is told,
+   * and begins with what is there.
    *
    * @throws Failure through the iterator; the signal's reason as soon as it aborts.
    */
   run(request: EngineRequest, signal: AbortSignal): AsyncIterable<EngineEvent>
   /** @throws as `run`. */
-  detectLanguage(pcmPath: string, signal: AbortSignal): Promise<DetectedLanguage>
+  detectLanguage(pcm: PcmSource, signal: AbortSignal): Promise<DetectedLanguage>
   state(): EngineState
   /** Resolves when the child is gone. What was running fails with `shutting_down`. */
   stop(): Promise<void>
@@ -72,7 +80,7 @@ export function createEngine(parts: EngineParts): Engine {
   return {
     start: () => start(supervisor),
     run: (request, signal) => run(supervisor, request, signal),
-    detectLanguage: (pcmPath, signal) => detectLanguage(supervisor, pcmPath, signal),
+    detectLanguage: (pcm, signal) => detectLanguage(supervisor, pcm, signal),
     state: () => supervisor.state,
     stop,
     [Symbol.asyncDispose]: stop,
@@ -95,8 +103,10 @@ async function* run(
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent, void, undefined> {
   let nextSegmentId = 0
-  for await (const answer of ask(supervisor, toQuestion(request), signal)) {
-    if (answer.kind === 'progress') {
+  const question = () => toQuestion(request)
+  for await (const answer of ask(supervisor, question, request.pcm, signal)) {
+    if (answer.kind === 'delta') yield { kind: 'delta', text: answer.text }
+    else if (answer.kind === 'progress') {
       yield {
         kind: 'progress',
         processedSeconds: answer.processed_seconds,
@@ -112,23 +122,24 @@ async function* run(
 
 async function detectLanguage(
   supervisor: Supervisor,
-  pcmPath: string,
+  pcm: PcmSource,
   signal: AbortSignal,
 ): Promise<DetectedLanguage> {
-  for await (const answer of ask(supervisor, { kind: 'detect_language', pcm_path: pcmPath }, signal)) {
+  for await (const answer of ask(supervisor, () => toDetectQuestion(pcm), pcm, signal)) {
     if (answer.kind === 'detected') return toDetectedLanguage(answer)
   }
   throw new Error('the answers to detect_language ended without one')
 }
 
-/** What the child says, with its refusals thrown. */
+/** What the child says, with its refusals thrown. The question is put when there is a child: by then more samples may be there. */
 async function* ask(
   supervisor: Supervisor,
-  question: Question,
+  question: () => Question,
+  pcm: PcmSource,
   signal: AbortSignal,
 ): AsyncGenerator<Answer, void, undefined> {
   const worker = await supervisor.readyWorker(signal)
-  for await (const answer of worker.ask(question, signal)) {
+  for await (const answer of worker.ask(question(), pcm, signal)) {
     if (answer.kind === 'failed') throw toFailure(answer)
     // We stop listening to what we cancel, so this one was cancelled by the child: it is shutting down.
     if (answer.kind === 'cancelled') throw new Failure('shutting_down', 'The server is shutting down.')

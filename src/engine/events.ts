@@ -1,9 +1,23 @@
 /** What the engine is asked and what it says, in the house's own words. Times are seconds from the start of the recording. */
-import type { DroppedText, Segment, Task } from '../transcript.ts'
+import type { JudgedText, Segment, Task } from '../transcript.ts'
+
+/** How much of a recording can be read: samples from its start, and whether that is all of it. */
+export interface PcmExtent {
+  readonly samples: number
+  readonly isComplete: boolean
+}
+
+/** 16 kHz mono s16le samples inside the spool directory, which may still grow; must stay there until the answer has ended. */
+export interface PcmSource {
+  readonly path: string
+  /** What can be read now. */
+  readonly extent: PcmExtent
+  /** Resolves when usefully more than `known` can be read. @throws the signal's reason. */
+  grownBeyond(known: PcmExtent, signal: AbortSignal): Promise<PcmExtent>
+}
 
 export interface EngineRequest {
-  /** 16 kHz mono s16le samples inside the spool directory; must stay there until the answer has ended. */
-  readonly pcmPath: string
+  readonly pcm: PcmSource
   /** ISO code; absent means: detect it. */
   readonly language?: string
   readonly task: Task
@@ -11,17 +25,23 @@ export interface EngineRequest {
   /** 0…1; 0 means greedy with automatic fallback. */
   readonly temperature: number
   readonly wantsWords: boolean
+  /** The text also as it is being decoded. */
+  readonly wantsDeltas: boolean
+  /** Without guards the answer is what the model said, loops and inventions included. */
+  readonly wantsGuards: boolean
 }
 
 export interface EngineDone {
   readonly kind: 'done'
-  readonly language: string
+  /** Absent when it was to be detected and nobody speaks. */
+  readonly language?: string
   /** Absent when the request named the language. */
   readonly languageProbability?: number
   readonly durationSeconds: number
   readonly speechSeconds: number
   readonly windows: number
-  readonly dropped: readonly DroppedText[]
+  readonly dropped: readonly JudgedText[]
+  readonly warnings: readonly JudgedText[]
   readonly timings: {
     readonly waitedSeconds: number
     readonly vadSeconds: number
@@ -30,8 +50,12 @@ export interface EngineDone {
   }
 }
 
-/** Any number of the first two, then exactly one `done`. Segment ids run 0, 1, 2 … through the recording. */
+/**
+ * Any number of the first three, then exactly one `done`. Segment ids run 0, 1, 2 … through the recording.
+ * Deltas come only when they were asked for; joined they are the joined segment texts, and each comes before its segment.
+ */
 export type EngineEvent =
+  | { readonly kind: 'delta'; readonly text: string }
   | { readonly kind: 'progress'; readonly processedSeconds: number; readonly durationSeconds: number }
   | { readonly kind: 'segments'; readonly segments: readonly Segment[] }
   | EngineDone

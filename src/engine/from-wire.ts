@@ -3,8 +3,8 @@
  * The only place that knows both languages.
  */
 import { Failure } from '../failure.ts'
-import type { DetectedLanguage, Segment } from '../transcript.ts'
-import type { EngineDone, EngineRequest } from './events.ts'
+import type { DetectedLanguage, JudgedText, Segment } from '../transcript.ts'
+import type { EngineDone, EngineRequest, PcmExtent, PcmSource } from './events.ts'
 import type {
   DetectedMessage,
   DoneMessage,
@@ -20,13 +20,28 @@ type WireSegment = WindowMessage['segments'][number]
 export function toQuestion(request: EngineRequest): Question {
   return {
     kind: 'transcribe',
-    pcm_path: request.pcmPath,
+    ...toWirePcm(request.pcm),
     language: request.language ?? null,
     task: request.task,
     prompt: request.prompt ?? null,
     temperature: request.temperature,
     word_timestamps: request.wantsWords,
+    deltas: request.wantsDeltas,
+    guards: request.wantsGuards,
   }
+}
+
+export function toDetectQuestion(pcm: PcmSource): Question {
+  return { kind: 'detect_language', ...toWirePcm(pcm) }
+}
+
+function toWirePcm({ path, extent }: PcmSource) {
+  return { pcm_path: path, pcm_samples: extent.samples, pcm_is_complete: extent.isComplete }
+}
+
+/** What the child has been told of the samples when it is asked this. */
+export function toldExtent({ pcm_samples: samples, pcm_is_complete: isComplete }: Question): PcmExtent {
+  return { samples, isComplete }
 }
 
 export function toFacts(ready: ReadyMessage, readyAtUnixSeconds: number): EngineFacts {
@@ -39,7 +54,7 @@ export function toFacts(ready: ReadyMessage, readyAtUnixSeconds: number): Engine
     languages: ready.languages,
     canTranslate: ready.can_translate,
     vad: ready.vad,
-    batchWindows: ready.batch_windows,
+    slots: ready.slots,
     repairs: ready.repairs,
     reasons: ready.reasons,
     versions: ready.versions,
@@ -75,17 +90,13 @@ function toWord({ word, start, end, probability }: NonNullable<WireSegment['word
 export function toDone(done: DoneMessage): EngineDone {
   return {
     kind: 'done',
-    language: done.language,
+    ...(done.language === null ? {} : { language: done.language }),
     ...(done.language_probability === null ? {} : { languageProbability: done.language_probability }),
     durationSeconds: done.duration_seconds,
     speechSeconds: done.speech_seconds,
     windows: done.windows,
-    dropped: done.dropped.map(({ reason, start, end, text }) => ({
-      reason,
-      startSeconds: start,
-      endSeconds: end,
-      text,
-    })),
+    dropped: done.dropped.map(toJudged),
+    warnings: done.warnings.map(toJudged),
     timings: {
       waitedSeconds: done.timings.waited_seconds,
       vadSeconds: done.timings.vad_seconds,
@@ -95,9 +106,13 @@ export function toDone(done: DoneMessage): EngineDone {
   }
 }
 
-export function toDetectedLanguage(detected: DetectedMessage): DetectedLanguage {
-  const { language, probability, languages, duration_seconds: durationSeconds } = detected
-  return { language, probability, languages, durationSeconds }
+function toJudged({ reason, start, end, text }: DoneMessage['dropped' | 'warnings'][number]): JudgedText {
+  return { reason, startSeconds: start, endSeconds: end, text }
+}
+
+/** `duration_seconds` is left behind: the recording may have been growing, and then it is not its length. */
+export function toDetectedLanguage({ language, probability, languages }: DetectedMessage): DetectedLanguage {
+  return { language, probability, languages }
 }
 
 /** The child's messages about a client's mistake are written for the client; those about its own trouble are for us. */

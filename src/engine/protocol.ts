@@ -5,7 +5,7 @@
 import { z } from 'zod'
 
 /** The number both sides say at the handshake; another one means an installation of two halves. */
-export const PROTOCOL = 1
+export const PROTOCOL = 2
 
 const id = z.int().positive()
 const seconds = z.number().nonnegative()
@@ -46,7 +46,7 @@ const Ready = z.strictObject({
   can_translate: z.boolean(),
   has_word_timestamps: z.boolean(),
   vad: z.string(),
-  batch_windows: z.int(),
+  slots: z.int().positive(),
   repairs: z.array(z.string()),
   reasons: z.record(z.string(), z.string()),
   versions: z.record(z.string(), z.string()),
@@ -63,6 +63,14 @@ const Fatal = z.strictObject({
     'internal',
   ]),
   message: z.string(),
+})
+
+/** More of the text of a window that is still being decoded. */
+const Delta = z.strictObject({
+  kind: z.literal('delta'),
+  id,
+  index: z.int().nonnegative(),
+  text: z.string(),
 })
 
 const Window = z.strictObject({
@@ -83,15 +91,20 @@ const Progress = z.strictObject({
   windows_done: z.int().nonnegative(),
 })
 
+const judged = <const Reason extends string>(...reasons: Reason[]) =>
+  z.array(z.strictObject({ reason: z.enum(reasons), start: seconds, end: seconds, text: z.string() }))
+
 const Done = z.strictObject({
   kind: z.literal('done'),
   id,
   duration_seconds: seconds,
   speech_seconds: seconds,
-  language: z.string(),
+  /** Null when it was to be detected and nobody speaks. */
+  language: z.string().nullable(),
   language_probability: probability.nullable(),
   windows: z.int().nonnegative(),
-  dropped: z.array(z.strictObject({ reason: z.string(), start: seconds, end: seconds, text: z.string() })),
+  dropped: judged('no_speech', 'silence', 'repetition', 'subtitle_credit'),
+  warnings: judged('unsure', 'silence', 'repetition', 'subtitle_credit'),
   timings: z.strictObject({
     waited_seconds: seconds,
     vad_seconds: seconds,
@@ -126,8 +139,17 @@ const Pong = z.strictObject({
   windows_waiting: z.int().nonnegative(),
 })
 
-/** What the child may say about one request; all but the first two are final and come exactly once. */
-const Answer = z.discriminatedUnion('kind', [Window, Progress, Done, Detected, Failed, Cancelled, Pong])
+/** What the child may say about one request; all but the first three are final and come exactly once. */
+const Answer = z.discriminatedUnion('kind', [
+  Delta,
+  Window,
+  Progress,
+  Done,
+  Detected,
+  Failed,
+  Cancelled,
+  Pong,
+])
 export type Answer = z.infer<typeof Answer>
 
 /** Everything the child may say. */
@@ -142,19 +164,30 @@ export type DoneMessage = z.infer<typeof Done>
 export type DetectedMessage = z.infer<typeof Detected>
 export type FailedMessage = z.infer<typeof Failed>
 
+/** The file of samples that a request is about, and how much of it can be read so far. */
+const pcm = { pcm_path: z.string(), pcm_samples: z.int().nonnegative(), pcm_is_complete: z.boolean() }
+
 /** Everything we may say to the child. */
 export const WorkerRequest = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('transcribe'),
     id,
-    pcm_path: z.string(),
+    ...pcm,
     language: z.string().nullable(),
     task: z.enum(['transcribe', 'translate']),
     prompt: z.string().nullable(),
     temperature: z.number().min(0).max(1),
     word_timestamps: z.boolean(),
+    deltas: z.boolean(),
+    guards: z.boolean(),
   }),
-  z.strictObject({ kind: z.literal('detect_language'), id, pcm_path: z.string() }),
+  z.strictObject({ kind: z.literal('detect_language'), id, ...pcm }),
+  z.strictObject({
+    kind: z.literal('pcm'),
+    id,
+    samples: z.int().nonnegative(),
+    is_complete: z.boolean(),
+  }),
   z.strictObject({ kind: z.literal('cancel'), id }),
   z.strictObject({ kind: z.literal('ping'), id }),
   z.strictObject({ kind: z.literal('shutdown') }),

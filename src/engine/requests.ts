@@ -8,9 +8,11 @@ import type { Answer, Question } from './protocol.ts'
 
 /** The kind of question decides which final message, and so which others, may answer it. */
 const EXPECTED = {
-  transcribe: ['window', 'progress', 'done'],
+  transcribe: ['delta', 'window', 'progress', 'done'],
   detect_language: ['detected'],
 } as const satisfies Record<Question['kind'], readonly Answer['kind'][]>
+
+const NOT_FINAL: ReadonlySet<Answer['kind']> = new Set(['delta', 'window', 'progress'])
 
 interface Debt {
   readonly allowed: ReadonlySet<string>
@@ -44,7 +46,7 @@ export class PendingRequests {
       throw new Error(`the child said '${answer.kind}' of request ${answer.id}, which is not owed that`)
     }
     debt.answers.push(answer)
-    if (answer.kind === 'window' || answer.kind === 'progress') return
+    if (NOT_FINAL.has(answer.kind)) return
     debt.answers.close()
     this.#debts.delete(answer.id)
   }

@@ -12,7 +12,8 @@ export interface EngineFacts {
   readonly languages: readonly string[]
   readonly canTranslate: boolean
   readonly vad: string
-  readonly batchWindows: number
+  /** How many windows are decoded side by side. */
+  readonly slots: number
   readonly repairs: readonly string[]
   readonly reasons: Readonly<Record<string, string>>
   readonly versions: Readonly<Record<string, string>>

@@ -4,11 +4,11 @@
  */
 import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
+import { until } from '../until.ts'
 import { toFacts } from './from-wire.ts'
 import { describeLoading } from './loading-log.ts'
 import type { LoadingMessage } from './protocol.ts'
 import type { EngineState } from './state.ts'
-import { until } from './until.ts'
 import type { StopDeadlines, Worker } from './worker.ts'
 import type { WorkerExit } from './worker-exit.ts'
 

@@ -4,8 +4,11 @@
  */
 import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
+import { until } from '../until.ts'
 import { Child } from './child.ts'
 import type { WorkerCommand } from './command.ts'
+import type { PcmExtent, PcmSource } from './events.ts'
+import { toldExtent } from './from-wire.ts'
 import {
   type Answer,
   type FatalMessage,
@@ -17,7 +20,6 @@ import {
   type WorkerRequest,
 } from './protocol.ts'
 import { PendingRequests } from './requests.ts'
-import { until } from './until.ts'
 import { WorkerExit } from './worker-exit.ts'
 
 /** How long each rung of the ladder is given, in milliseconds: the `shutdown` message, then SIGTERM, then SIGKILL. */
@@ -68,25 +70,49 @@ export class Worker {
   }
 
   /**
-   * Asks, and yields what the child says about it; the final message is the last.
+   * Asks, and yields what the child says about it; the final message is the last. Meanwhile the child is told how the samples grow.
    * Leaving the iteration early, or the signal, tells the child to give up.
    *
    * @throws the signal's reason at once; Failure `engine_crashed` when the child dies, `shutting_down` when it was stopped.
    */
-  async *ask(question: Question, signal: AbortSignal): AsyncGenerator<Answer, void, undefined> {
+  async *ask(
+    question: Question,
+    pcm: Pick<PcmSource, 'grownBeyond'>,
+    signal: AbortSignal,
+  ): AsyncGenerator<Answer, void, undefined> {
     await until(this.#child.writable, signal) // its pipe may be full
     signal.throwIfAborted() // it may have aborted between the promise and this line, and would not say so again
     const { id, answers } = this.#requests.open(question.kind)
-    const giveUp = () => {
-      if (this.#requests.abandon(id, signal.reason)) this.#send({ kind: 'cancel', id })
+    const over = new AbortController()
+    const giveUp = (reason: unknown) => {
+      if (over.signal.aborted) return
+      over.abort()
+      if (this.#requests.abandon(id, reason)) this.#send({ kind: 'cancel', id })
     }
-    signal.addEventListener('abort', giveUp, { once: true })
+    const heedSignal = () => giveUp(signal.reason)
+    signal.addEventListener('abort', heedSignal, { once: true })
     try {
       this.#send({ ...question, id })
+      // Not awaited: it goes on beside the answers. Why it cannot go on is what their reader then hears.
+      this.#tellGrowth(id, toldExtent(question), pcm, over.signal).catch(giveUp)
       yield* answers
     } finally {
-      signal.removeEventListener('abort', giveUp)
-      if (!signal.aborted) giveUp()
+      signal.removeEventListener('abort', heedSignal)
+      giveUp(undefined)
+    }
+  }
+
+  async #tellGrowth(
+    id: number,
+    told: PcmExtent,
+    pcm: Pick<PcmSource, 'grownBeyond'>,
+    over: AbortSignal,
+  ): Promise<void> {
+    for (let known = told; !known.isComplete; ) {
+      known = await pcm.grownBeyond(known, over)
+      await until(this.#child.writable, over)
+      over.throwIfAborted()
+      this.#send({ kind: 'pcm', id, samples: known.samples, is_complete: known.isComplete })
     }
   }
 
@@ -152,6 +178,7 @@ export class Worker {
       case 'fatal':
         this.#fatal = message
         return
+      case 'delta':
       case 'window':
       case 'progress':
       case 'done':

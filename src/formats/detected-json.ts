@@ -13,6 +13,6 @@ export function detectedJson({ language, probability, languages, durationSeconds
       name: englishName(guess.language),
       probability: roundProbability(guess.probability),
     })),
-    duration: roundSeconds(durationSeconds),
+    ...(durationSeconds !== undefined && { duration: roundSeconds(durationSeconds) }),
   }
 }

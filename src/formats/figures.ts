@@ -1,6 +1,6 @@
 /** The pieces that all JSON answers share: how exactly numbers are told, and how a transcript's facts are named. */
 import { englishName } from '../languages.ts'
-import type { DroppedText, Transcript } from '../transcript.ts'
+import type { JudgedText, Transcript } from '../transcript.ts'
 
 /** To the millisecond. */
 export function roundSeconds(seconds: number): number {
@@ -22,8 +22,12 @@ export function times({
   return { start: roundSeconds(startSeconds), end: roundSeconds(endSeconds) }
 }
 
-/** OpenAI answers with the English name, and Vercel's AI SDK understands nothing else; the code stands beside it. */
+/**
+ * OpenAI answers with the English name, and Vercel's AI SDK understands nothing else; the code stands beside it.
+ * OpenAI's schema insists on the name, so a recording in which nobody speaks has one that is no language's.
+ */
 export function languageFields({ language, languageProbability }: Transcript) {
+  if (language === undefined) return { language: 'unknown' }
   return {
     language: englishName(language),
     language_code: language,
@@ -31,10 +35,16 @@ export function languageFields({ language, languageProbability }: Transcript) {
   }
 }
 
-/** Absent when nothing was removed, which is nearly always. */
-export function droppedField(dropped: readonly DroppedText[]) {
-  if (dropped.length === 0) return {}
-  return { dropped: dropped.map(({ reason, text, ...span }) => ({ reason, ...times(span), text })) }
+/** What the guards did, beside the text that they did it to. Each is absent when it is empty, which is nearly always. */
+export function guardFields({ dropped, warnings }: Transcript) {
+  return {
+    ...(dropped.length > 0 && { dropped: dropped.map(judgedJson) }),
+    ...(warnings.length > 0 && { warnings: warnings.map(judgedJson) }),
+  }
+}
+
+function judgedJson({ reason, text, ...span }: JudgedText) {
+  return { reason, ...times(span), text }
 }
 
 /** What OpenAI would bill: the recording's length, begun seconds counted whole as in their own answers. */

@@ -1,6 +1,6 @@
 /** The answer of `POST /transcribe`: the same transcript for people, without a model's inner figures. */
 import type { Transcript } from '../transcript.ts'
-import { droppedField, languageFields, roundProbability, roundSeconds, times } from './figures.ts'
+import { guardFields, languageFields, roundProbability, roundSeconds, times } from './figures.ts'
 
 export function readableJson(transcript: Transcript, { hasTimestamps }: { readonly hasTimestamps: boolean }) {
   return {
@@ -8,7 +8,7 @@ export function readableJson(transcript: Transcript, { hasTimestamps }: { readon
     ...(hasTimestamps && timestamps(transcript)),
     ...languageFields(transcript),
     duration: roundSeconds(transcript.durationSeconds),
-    ...droppedField(transcript.dropped),
+    ...guardFields(transcript),
   }
 }
 

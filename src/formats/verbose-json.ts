@@ -1,9 +1,9 @@
 /**
  * OpenAI's verbose_json, with ours beside it: each segment's own words, the language's code and probability, and
- * what a guard removed. Extra fields pass the strict validation of OpenAI's SDKs.
+ * what the guards removed or doubt. Extra fields pass the strict validation of OpenAI's SDKs.
  */
 import type { Segment, Transcript, Word } from '../transcript.ts'
-import { droppedField, languageFields, roundProbability, roundSeconds, times, usageOf } from './figures.ts'
+import { guardFields, languageFields, roundProbability, roundSeconds, times, usageOf } from './figures.ts'
 
 export interface VerboseOptions {
   /** `timestamp_granularities` asked for `word`. */
@@ -17,7 +17,7 @@ export function verboseJson(transcript: Transcript, { hasWords, isForVexa }: Ver
   return {
     task: transcript.task,
     ...languageFields(transcript),
-    ...(isForVexa && { language: transcript.language }),
+    ...(isForVexa && transcript.language !== undefined && { language: transcript.language }),
     duration: roundSeconds(transcript.durationSeconds),
     text: transcript.text,
     // Always: OpenAI leaves them out when only words are asked for, but Vexa asks for words and reads segments.
@@ -28,7 +28,7 @@ export function verboseJson(transcript: Transcript, { hasWords, isForVexa }: Ver
     })),
     ...(hasWords && { words: segments.flatMap(({ words = [] }) => words).map(topLevelWord) }),
     usage: usageOf(transcript),
-    ...droppedField(transcript.dropped),
+    ...guardFields(transcript),
   }
 }
 

@@ -23,10 +23,41 @@ const Segment = z.strictObject({
   audio_end: Seconds.optional(),
 })
 
-const Dropped = z
-  .array(z.strictObject({ reason: z.string(), start: Seconds, end: Seconds, text: z.string() }))
-  .optional()
-  .openapi({ description: 'What a guard removed from the text, and why' })
+const Judged = z.array(
+  z.strictObject({
+    reason: z.string().openapi({
+      description:
+        '`no_speech`: the model doubts that anybody spoke; `silence`: words where no speech is heard; `repetition`: a loop; ' +
+        '`subtitle_credit`: what subtitlers write under films; `unsure`: improbable at every temperature',
+      example: 'repetition',
+    }),
+    start: Seconds,
+    end: Seconds,
+    text: z.string(),
+  }),
+)
+
+/** Both answers with a transcript say what the guards did, and leave out what did not happen. */
+const guardShape = {
+  dropped: Judged.optional().openapi({
+    description: 'What a guard removed from the text. Left out when that is nothing',
+  }),
+  warnings: Judged.optional().openapi({
+    description: 'What stands in the text although a guard doubts it. Left out when that is nothing',
+  }),
+}
+
+const languageShape = {
+  language: z.string().openapi({
+    description:
+      'The English name; `unknown` when it was to be detected and nobody speaks: then code and probability are left out',
+    example: 'danish',
+  }),
+  language_code: z.string().optional().openapi({ example: 'da' }),
+  language_probability: Probability.optional().openapi({
+    description: 'Left out when the language was given',
+  }),
+}
 
 const Usage = z.strictObject({ type: z.literal('duration'), seconds: z.number() })
 
@@ -37,17 +68,13 @@ export const TranscriptionJson = z
 export const TranscriptionVerboseJson = z
   .strictObject({
     task: z.enum(['transcribe', 'translate']),
-    language: z.string().openapi({ example: 'danish' }),
-    language_code: z.string().openapi({ example: 'da' }),
-    language_probability: Probability.optional().openapi({
-      description: 'Left out when the language was given',
-    }),
+    ...languageShape,
     duration: Seconds,
     text: z.string(),
     segments: z.array(Segment),
     words: z.array(TimedWord).optional(),
     usage: Usage,
-    dropped: Dropped,
+    ...guardShape,
   })
   .openapi('TranscriptionVerboseJson')
 
@@ -56,11 +83,9 @@ export const TranscribeResponse = z
     text: z.string(),
     segments: z.array(z.strictObject({ start: Seconds, end: Seconds, text: z.string() })).optional(),
     words: z.array(ProbableWord).optional(),
-    language: z.string().openapi({ example: 'danish' }),
-    language_code: z.string().openapi({ example: 'da' }),
-    language_probability: Probability.optional(),
+    ...languageShape,
     duration: Seconds,
-    dropped: Dropped,
+    ...guardShape,
     filename: z.string().optional(),
     timestamp: z.iso.datetime(),
   })
@@ -72,7 +97,10 @@ export const DetectLanguageResponse = z
     language_code: z.string().openapi({ example: 'da' }),
     probability: Probability,
     languages: z.array(z.strictObject({ code: z.string(), name: z.string(), probability: Probability })),
-    duration: Seconds,
+    duration: z.number().min(0).optional().openapi({
+      description:
+        "The recording's length in seconds. Left out when the language was found before all of a long recording had been decoded",
+    }),
   })
   .openapi('DetectLanguageResponse')
 
@@ -98,6 +126,7 @@ export const Health = z
     device: z.string().optional(),
     device_name: z.string().optional(),
     compute_type: z.string().optional(),
+    slots: z.int().optional().openapi({ description: 'How many windows are decoded side by side' }),
     queue: z.strictObject({ active: z.int(), waiting: z.int() }),
     reasons: z
       .record(z.string(), z.string())

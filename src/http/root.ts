@@ -25,13 +25,14 @@ function engineHealth({ engineState }: Parts) {
   const state = engineState()
   switch (state.phase) {
     case 'ready': {
-      const { device, deviceName, computeType, reasons } = state.facts
+      const { device, deviceName, computeType, slots, reasons } = state.facts
       return {
         status: 'healthy',
         model_loaded: true,
         device,
         device_name: deviceName,
         compute_type: computeType,
+        slots,
         reasons,
       }
     }

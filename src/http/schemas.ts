@@ -20,6 +20,17 @@ const Language = z.string().optional().openapi({
   example: 'da',
 })
 
+const YES = ['true', '1', 'yes', 'on']
+const NO = ['false', '0', 'no', 'off']
+const flag = () => z.stringbool({ truthy: YES, falsy: NO, error: 'true or false' })
+
+const Guards = flag().optional().openapi({
+  // Said again here and below, because what is parsed from a string is documented as one.
+  type: 'boolean',
+  description:
+    "Whether loops and inventions are removed, reported as `dropped` and `warnings`. `false`: the model's words as they are, without a second try at a higher temperature. Absent: the server's setting, on unless configured.",
+})
+
 const GRANULARITIES = ['word', 'segment'] as const
 
 /** Text fields of `POST /v1/audio/transcriptions`. */
@@ -53,19 +64,18 @@ export const TranscriptionFields = z.object({
     .openapi({
       description: 'With `verbose_json`: `word` adds word times. JSON lists and commas are understood, too.',
     }),
+  guards: Guards,
 })
-
-const YES = ['true', '1', 'yes', 'on']
-const NO = ['false', '0', 'no', 'off']
 
 /** Text fields of `POST /transcribe`. */
 export const TranscribeFields = z.object({
   language: Language,
-  include_timestamps: z.stringbool({ truthy: YES, falsy: NO, error: 'true or false' }).default(true).openapi({
+  include_timestamps: flag().default(true).openapi({
     type: 'boolean',
     default: true,
     description: 'Whether the answer holds `segments` and `words`.',
   }),
+  guards: Guards,
 })
 
 const { timestamp_granularities, ...scalarFields } = TranscriptionFields.shape

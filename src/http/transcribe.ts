@@ -25,6 +25,8 @@ export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
         ...(language !== undefined && { language }),
         temperature: 0,
         wantsWords: hasTimestamps,
+        wantsDeltas: false,
+        wantsGuards: form.guards ?? parts.config.hasGuards,
       },
       signal,
     )

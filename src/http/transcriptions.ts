@@ -39,6 +39,8 @@ function readFields(fields: Fields, parts: Parts) {
     temperature: form.temperature,
     // Words make good subtitles and exact segment times; json and text need neither and are spared the alignment.
     wantsWords: form.response_format !== 'json' && form.response_format !== 'text',
+    wantsDeltas: false,
+    wantsGuards: form.guards ?? parts.config.hasGuards,
   }
   return { format: form.response_format, options, hasWords: form.timestamp_granularities.includes('word') }
 }

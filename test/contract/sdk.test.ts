@@ -9,7 +9,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js'
 import OpenAI, { APIError, BadRequestError, InternalServerError, NotFoundError, toFile } from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
-import { transcriptOf } from '../formats/transcripts.ts'
+import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { startParts } from '../http/parts.ts'
 
 let parts: Awaited<ReturnType<typeof startParts>>
@@ -92,12 +92,12 @@ describe('a transcription', () => {
   })
 
   test('is valid also when nobody spoke and the language was detected', async () => {
-    parts.transcriber.transcript = transcriptOf([], { languageProbability: 0.4 })
+    parts.transcriber.transcript = silentTranscript()
 
     const answer = await create({ response_format: 'verbose_json', timestamp_granularities: ['word'] })
 
     expect(faultsOf('CreateTranscriptionResponseVerboseJson', answer)).toBeNull()
-    expect(answer).toMatchObject({ text: '', segments: [], words: [], language_probability: 0.4 })
+    expect(answer).toMatchObject({ text: '', segments: [], words: [], language: 'unknown' })
   })
 
   test('carries a request id that the SDK finds', async () => {

@@ -209,6 +209,19 @@ test('silence is an empty text', async () => {
   expect(segments).toEqual([])
 })
 
+test('silence has no language to be detected, and none is made up', async () => {
+  const answer = await verbose('silence.wav', { language: 'auto' })
+
+  expect(answer.language).toBe('unknown')
+  expect(answer).not.toHaveProperty('language_code')
+})
+
+test('clear speech is the same without guards', async () => {
+  const options = { language: 'da', guards: 'false' }
+
+  expect((await verbose('da.wav', options)).text).toBe((await verbose('da.wav')).text)
+})
+
 test('ten requests at once each get their own answer', async () => {
   const names = ['da', 'en', 'de', 'da', 'en', 'de', 'da', 'en', 'de', 'da']
   const answers = await Promise.all(names.map((name) => verbose(`${name}.wav`, { language: name })))

@@ -16,12 +16,35 @@ test.each([
   ['a relative directory becomes absolute', 'test/audio', resolve('test/audio')],
   ['an absolute directory stays as it is', resolve('test/audio'), resolve('test/audio')],
 ])('%s', (_what, model, expected) => {
-  expect(modelArguments({ model, device: 'auto', computeType: 'float32' })).toEqual([
-    '--model',
-    expected,
-    '--device',
-    'auto',
-    '--compute-type',
-    'float32',
-  ])
+  expect(
+    modelArguments({
+      model,
+      device: 'auto',
+      computeType: 'float32',
+      slots: 'auto',
+      compiles: false,
+      hasGraphs: true,
+    }),
+  ).toEqual(['--model', expected, '--device', 'auto', '--compute-type', 'float32', '--slots', 'auto'])
+})
+
+test('the number of slots is told to the child as it was set', () => {
+  const args = modelArguments({
+    model: 'syvai/hviske-v2',
+    device: 'cuda',
+    computeType: 'int8',
+    slots: 24,
+    compiles: false,
+    hasGraphs: true,
+  })
+
+  expect(args.slice(-4)).toEqual(['--compute-type', 'int8', '--slots', '24'])
+})
+
+test('the child compiles, and does without graphs, only when it is told to', () => {
+  const settings = { model: 'syvai/hviske-v2', device: 'cuda', computeType: 'auto', slots: 'auto' } as const
+  const plain = modelArguments({ ...settings, compiles: false, hasGraphs: true })
+  const special = modelArguments({ ...settings, compiles: true, hasGraphs: false })
+
+  expect(special).toEqual([...plain, '--compile', '--no-graphs'])
 })

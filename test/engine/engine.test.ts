@@ -1,8 +1,8 @@
 import { afterEach, expect, test } from 'vitest'
 import { createEngine, type Engine } from '../../src/engine/engine.ts'
-import type { EngineEvent, EngineRequest } from '../../src/engine/events.ts'
+import type { EngineEvent, EngineRequest, PcmSource } from '../../src/engine/events.ts'
 import { backoffMs, type Clock } from '../../src/engine/supervisor.ts'
-import { all, child, NEVER, recordingLog, SILENT } from './children.ts'
+import { all, child, GrowingSource, NEVER, recordingLog, SILENT, whole } from './children.ts'
 
 const STOP_DEADLINES = { shutdownMs: 200, terminateMs: 200 }
 const engines: Engine[] = []
@@ -23,8 +23,16 @@ function engineOf(name: string, clock: Clock = quickClock(), log = SILENT): Engi
   return engine
 }
 
-function request(pcmPath: string): EngineRequest {
-  return { pcmPath, task: 'transcribe', temperature: 0, wantsWords: false }
+const OPTIONS = {
+  task: 'transcribe',
+  temperature: 0,
+  wantsWords: false,
+  wantsDeltas: false,
+  wantsGuards: true,
+} as const
+
+function request(pcm: string | PcmSource): EngineRequest {
+  return { ...OPTIONS, pcm: typeof pcm === 'string' ? whole(pcm) : pcm }
 }
 
 function text(events: readonly EngineEvent[]): string {
@@ -106,6 +114,69 @@ test.each([
   expect(backoffMs(crashes, random)).toBe(expectedMs)
 })
 
+test('a recording that still grows is answered from what is there, and to its end', async () => {
+  const engine = engineOf('repeats-growth')
+  await engine.start()
+  const pcm = new GrowingSource()
+  const events: EngineEvent[] = []
+
+  for await (const event of engine.run(request(pcm), NEVER)) {
+    events.push(event)
+    if (event.kind === 'segments') pcm.grow(pcm.extent.samples + 160_000, events.length === 2)
+  }
+
+  expect(text(events)).toBe('0 560000|1 720000|2 880000')
+})
+
+test('a language may be heard before the recording is all there', async () => {
+  const engine = engineOf('repeats-growth')
+  await engine.start()
+  const pcm = new GrowingSource()
+
+  const detected = await engine.detectLanguage(pcm, NEVER)
+
+  // How long the recording is nobody knows yet.
+  expect(detected).toEqual({
+    language: 'da',
+    probability: 0.9,
+    languages: [{ language: 'da', probability: 0.9 }],
+  })
+  expect(pcm.waiting).toBe(0)
+})
+
+test('deltas come when they are asked for, and joined they are the segments', async () => {
+  const engine = engineOf('speaks-in-deltas')
+  await engine.start()
+
+  const asked = await all(engine.run({ ...request('/a'), wantsDeltas: true }, NEVER))
+  const notAsked = await all(engine.run(request('/a'), NEVER))
+
+  expect(asked.map((event) => (event.kind === 'delta' ? event.text : event.kind))).toEqual([
+    ' Rød',
+    'grød',
+    'segments',
+    'done',
+  ])
+  expect(text(asked)).toBe('0 Rødgrød')
+  expect(notAsked.map(({ kind }) => kind)).toEqual(['segments', 'done'])
+})
+
+test('what the guards did is told, and a language that nobody spoke is none', async () => {
+  const engine = engineOf('speaks-in-deltas')
+  await engine.start()
+  const judged = { startSeconds: 0, endSeconds: 1, text: ' Rødgrød' }
+
+  const done = (await all(engine.run(request('/a'), NEVER))).at(-1)
+  const unguarded = (await all(engine.run({ ...request('/a'), wantsGuards: false }, NEVER))).at(-1)
+
+  expect(done).toMatchObject({
+    dropped: [{ ...judged, reason: 'repetition' }],
+    warnings: [{ ...judged, reason: 'unsure' }],
+  })
+  expect(done).not.toHaveProperty('language')
+  expect(unguarded).toMatchObject({ dropped: [], warnings: [] })
+})
+
 test('a recording that comes while the engine loads waits for it', async () => {
   const engine = engineOf('dies-when-told')
   const early = all(engine.run(request('/early'), NEVER))
@@ -138,7 +209,7 @@ test('a signal that has aborted before asks nothing', async () => {
 
 test.each([
   ['fatal-at-start', 'nowhere/nothing does not exist.'],
-  ['speaks-another-protocol', 'speaks protocol 2'],
+  ['speaks-another-protocol', 'speaks protocol 1'],
   ['crashes-while-loading', 'exited with code 1, 5 times in a row'],
 ])('an engine that cannot start (%s) says why, to the operator and not to clients', async (name, reason) => {
   const engine = engineOf(name)

@@ -36,7 +36,7 @@ test('every kind of message and request has a golden line, so that both sides ha
 test.each([
   ['an unknown kind', { kind: 'news' }],
   ['an unknown field', { kind: 'cancelled', id: 1, mood: 'good' }],
-  ['a missing field', { kind: 'hello', protocol: 1 }],
+  ['a missing field', { kind: 'hello', protocol: 2 }],
   ['a field of another type', { kind: 'cancelled', id: '1' }],
   ['an id that nobody gave', { kind: 'cancelled', id: 0 }],
   ['something that is no object', 'hello'],

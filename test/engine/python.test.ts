@@ -1,12 +1,12 @@
 // The real Python child with its fake model, which says " ord<n>" for every half second of sound.
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { appendFile, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { workerCommand } from '../../src/engine/command.ts'
 import { createEngine, type Engine } from '../../src/engine/engine.ts'
-import type { EngineEvent, EngineRequest } from '../../src/engine/events.ts'
-import { all, NEVER, SILENT } from './children.ts'
+import type { EngineEvent, EngineRequest, PcmExtent, PcmSource } from '../../src/engine/events.ts'
+import { all, NEVER, SILENT, whole } from './children.ts'
 
 const PYTHON = resolve('.venv/bin/python')
 let spool: string
@@ -24,15 +24,16 @@ afterAll(async () => {
 })
 
 /** A tone as loud as speech, 16 kHz mono. */
-async function recording(name: string, seconds: number): Promise<string> {
+async function recording(name: string, seconds: number): Promise<PcmSource> {
   const samples = Int16Array.from({ length: seconds * 16_000 }, (_, index) => 12_000 * Math.sin(index / 6))
   const path = join(spool, `${name}.pcm`)
   await writeFile(path, new Uint8Array(samples.buffer))
-  return path
+  return whole(path, samples.length)
 }
 
-function request(pcmPath: string, more: Partial<EngineRequest> = {}): EngineRequest {
-  return { pcmPath, task: 'transcribe', temperature: 0, wantsWords: false, ...more }
+function request(pcm: PcmSource, more: Partial<EngineRequest> = {}): EngineRequest {
+  const wanted = { wantsWords: false, wantsDeltas: false, wantsGuards: true }
+  return { pcm, task: 'transcribe', temperature: 0, ...wanted, ...more }
 }
 
 function segments(events: readonly EngineEvent[]) {
@@ -75,11 +76,56 @@ test('ids run through all windows of a long recording', async () => {
   expect(ids).toEqual(ids.map((_, index) => index))
 })
 
+test('a recording that grows is begun before it is all there, and says the same as when it is', async () => {
+  const whole160 = await recording('whole', 160)
+  const bytes = await readFile(whole160.path)
+  const path = join(spool, 'growing.pcm')
+  await writeFile(path, bytes.subarray(0, 100 * 32_000))
+  const heard = Promise.withResolvers<void>()
+  const growing = {
+    path,
+    // A tone has no pause to end a window at: its first window is certain when the third has been heard.
+    extent: { samples: 100 * 16_000, isComplete: false },
+    // Nothing more comes until something has been said of what is there.
+    async grownBeyond({ samples }: PcmExtent) {
+      await heard.promise
+      const more = bytes.subarray(samples * 2, samples * 2 + 20 * 32_000)
+      await appendFile(path, more)
+      const grown = samples + more.length / 2
+      return { samples: grown, isComplete: grown === whole160.extent.samples }
+    },
+  }
+
+  const events = await Array.fromAsync(engine.run(request(growing), NEVER), (event) => {
+    if (event.kind === 'segments') heard.resolve()
+    return event
+  })
+
+  expect(text(events)).toBe(text(await all(engine.run(request(whole160), NEVER))))
+  expect(events.at(-1)).toMatchObject({ kind: 'done', durationSeconds: 160 })
+})
+
+test('deltas come before the segments that they become, and joined they are their text', async () => {
+  const pcm = await recording('deltas', 95)
+
+  const events = await all(engine.run(request(pcm, { wantsDeltas: true }), NEVER))
+
+  const said = { deltas: '', segments: '' }
+  for (const event of events) {
+    if (event.kind === 'delta') said.deltas += event.text
+    if (event.kind !== 'segments') continue
+    said.segments += event.segments.map((segment) => segment.text).join('')
+    expect(said.deltas.startsWith(said.segments)).toBe(true)
+  }
+  expect(said.deltas).toBe(said.segments)
+  expect(said.segments).toBe(text(await all(engine.run(request(pcm), NEVER))))
+})
+
 test('ten recordings at once are each answered with their own', async () => {
   const lengths = Array.from({ length: 10 }, (_, index) => index + 1)
-  const paths = await Promise.all(lengths.map((seconds) => recording(`of-${seconds}`, seconds)))
+  const recordings = await Promise.all(lengths.map((seconds) => recording(`of-${seconds}`, seconds)))
 
-  const answers = await Promise.all(paths.map((path) => all(engine.run(request(path), NEVER))))
+  const answers = await Promise.all(recordings.map((pcm) => all(engine.run(request(pcm), NEVER))))
 
   expect(answers.map(text)).toEqual(lengths.map((seconds) => spoken(2 * seconds)))
 })
@@ -95,7 +141,6 @@ test('a language is detected', async () => {
   expect(await engine.detectLanguage(await recording('detect', 1), NEVER)).toMatchObject({
     language: 'da',
     probability: 0.9,
-    durationSeconds: 1,
   })
 })
 
@@ -103,10 +148,10 @@ test.each([
   ['an unknown language', { language: 'xx' }, 'invalid_language'],
   ['a model that fails', { prompt: '[[fail]]' }, 'engine_failed'],
 ])('%s fails that request only', async (_what, more, code) => {
-  const path = await recording(`fails-${code}`, 1)
+  const pcm = await recording(`fails-${code}`, 1)
 
-  await expect(all(engine.run(request(path, more), NEVER))).rejects.toMatchObject({ code })
-  expect(text(await all(engine.run(request(path), NEVER)))).toBe(spoken(2))
+  await expect(all(engine.run(request(pcm, more), NEVER))).rejects.toMatchObject({ code })
+  expect(text(await all(engine.run(request(pcm), NEVER)))).toBe(spoken(2))
 })
 
 test('who gives up a long recording is let go at once, and the next one is answered', async () => {
@@ -120,11 +165,11 @@ test('who gives up a long recording is let go at once, and the next one is answe
 })
 
 test('a crash fails what was running, and a new child answers the next recording', async () => {
-  const path = await recording('crash', 1)
+  const pcm = await recording('crash', 1)
 
-  await expect(all(engine.run(request(path, { prompt: '[[crash]]' }), NEVER))).rejects.toMatchObject({
+  await expect(all(engine.run(request(pcm, { prompt: '[[crash]]' }), NEVER))).rejects.toMatchObject({
     code: 'engine_crashed',
     cause: { message: expect.stringContaining('code 9') },
   })
-  expect(text(await all(engine.run(request(path), NEVER)))).toBe(spoken(2))
+  expect(text(await all(engine.run(request(pcm), NEVER)))).toBe(spoken(2))
 })

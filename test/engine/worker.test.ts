@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
-import type { LoadingMessage, Question } from '../../src/engine/protocol.ts'
+import type { Answer, LoadingMessage, Question } from '../../src/engine/protocol.ts'
 import { type StopDeadlines, Worker, type WorkerParts } from '../../src/engine/worker.ts'
-import { all, child, NEVER, recordingLog, SILENT } from './children.ts'
+import { all, child, GrowingSource, NEVER, recordingLog, SILENT, whole } from './children.ts'
 
 const PATIENT: StopDeadlines = { shutdownMs: 10_000, terminateMs: 10_000 }
 
@@ -19,19 +19,25 @@ function question(path: string): Question {
   return {
     kind: 'transcribe',
     pcm_path: path,
+    pcm_samples: 32_000,
+    pcm_is_complete: true,
     language: null,
     task: 'transcribe',
     prompt: null,
     temperature: 0,
     word_timestamps: false,
+    deltas: false,
+    guards: true,
   }
 }
+
+const WHOLE = whole('/a')
 
 test('a child that dies fails every request it was holding, and says how it left', async () => {
   await using worker = start('dies-when-told')
   await worker.ready
 
-  await expect(all(worker.ask(question('/die'), NEVER))).rejects.toMatchObject({
+  await expect(all(worker.ask(question('/die'), WHOLE, NEVER))).rejects.toMatchObject({
     code: 'engine_crashed',
     cause: { message: "the speech engine's process exited with code 9" },
   })
@@ -42,7 +48,9 @@ test('who asks a child that is gone hears the same', async () => {
   await using worker = start('crashes-while-loading')
   await worker.exited
 
-  await expect(all(worker.ask(question('/a'), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
+  await expect(all(worker.ask(question('/a'), WHOLE, NEVER))).rejects.toMatchObject({
+    code: 'engine_crashed',
+  })
 })
 
 test('ten requests at once are each answered with their own', async () => {
@@ -50,14 +58,9 @@ test('ten requests at once are each answered with their own', async () => {
   await worker.ready
   const paths = Array.from({ length: 10 }, (_, index) => `/recording-${index}`)
 
-  const answers = await Promise.all(paths.map((path) => all(worker.ask(question(path), NEVER))))
+  const answers = await Promise.all(paths.map((path) => all(worker.ask(question(path), WHOLE, NEVER))))
 
-  const texts = answers.map((messages) =>
-    messages.flatMap((message) =>
-      message.kind === 'window' ? message.segments.map(({ text }) => text) : [],
-    ),
-  )
-  expect(texts).toEqual(paths.map((path) => [` ${path}`, ' end.']))
+  expect(answers.map(texts)).toEqual(paths.map((path) => [` ${path}`, ' end.']))
 })
 
 test.each([
@@ -71,7 +74,9 @@ test.each([
   await using worker = start('prints-garbage')
   await worker.ready
 
-  await expect(all(worker.ask(question(path), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
+  await expect(all(worker.ask(question(path), WHOLE, NEVER))).rejects.toMatchObject({
+    code: 'engine_crashed',
+  })
   const exit = await worker.exited
   expect(exit).toMatchObject({ facts: { signal: 'SIGKILL' }, cause: expect.any(Error) })
 })
@@ -80,13 +85,13 @@ test('who gives up hears the reason at once, though the child hangs; the late an
   await using worker = start('hangs-after-cancel')
   await worker.ready
   const client = new AbortController()
-  const answers = worker.ask(question('/a'), client.signal)
+  const answers = worker.ask(question('/a'), WHOLE, client.signal)
   await answers.next()
 
   client.abort(new Error('the client hung up'))
 
   await expect(answers.next()).rejects.toThrow('the client hung up')
-  const later = await all(worker.ask(question('/b'), NEVER))
+  const later = await all(worker.ask(question('/b'), WHOLE, NEVER))
   expect(JSON.stringify(later)).toContain('after a cancel')
   expect(JSON.stringify(later)).not.toContain('too late')
 })
@@ -95,9 +100,72 @@ test('who stops reading has given up too', async () => {
   await using worker = start('hangs-after-cancel')
   await worker.ready
 
-  for await (const _answer of worker.ask(question('/a'), NEVER)) break
+  for await (const _answer of worker.ask(question('/a'), WHOLE, NEVER)) break
 
-  expect(JSON.stringify(await all(worker.ask(question('/b'), NEVER)))).toContain('after a cancel')
+  expect(JSON.stringify(await all(worker.ask(question('/b'), WHOLE, NEVER)))).toContain('after a cancel')
+})
+
+/** A question about a recording of which the first 35 s are there. */
+const growingQuestion = { ...question('/growing'), pcm_samples: 560_000, pcm_is_complete: false } as Question
+
+const texts = (answers: readonly Answer[]) =>
+  answers.flatMap((answer) => (answer.kind === 'window' ? answer.segments.map(({ text }) => text) : []))
+
+test('a recording that grows is told as it grows, to its end', async () => {
+  await using worker = start('repeats-growth')
+  await worker.ready
+  const pcm = new GrowingSource()
+  const answers: Answer[] = []
+
+  // Each answer lets it grow by a step, the third one to its end.
+  for await (const answer of worker.ask(growingQuestion, pcm, NEVER)) {
+    answers.push(answer)
+    if (answers.length < 4) pcm.grow(560_000 + answers.length * 160_000, answers.length === 3)
+  }
+
+  expect(texts(answers)).toEqual([' 560000', ' 720000', ' 880000', ' 1040000'])
+  expect(answers.at(-1)?.kind).toBe('done')
+  expect(pcm.waiting).toBe(0)
+})
+
+test('what has grown while nobody looked is told once', async () => {
+  await using worker = start('repeats-growth')
+  await worker.ready
+  const pcm = new GrowingSource()
+  for (const samples of [720_000, 880_000, 1_040_000]) pcm.grow(samples, samples === 1_040_000)
+
+  expect(texts(await all(worker.ask(growingQuestion, pcm, NEVER)))).toEqual([' 560000', ' 1040000'])
+})
+
+test('a recording that cannot grow any more is given up, and its reader hears why', async () => {
+  const { log, entries } = recordingLog()
+  await using worker = start('repeats-growth', { log })
+  await worker.ready
+  const grownBeyond = async () => Promise.reject(new Error('the disk is on fire'))
+
+  await expect(all(worker.ask(growingQuestion, { grownBeyond }, NEVER))).rejects.toThrow(
+    'the disk is on fire',
+  )
+
+  await expect.poll(() => entries.map(({ line }) => line)).toContain('cancel 1')
+})
+
+test('who gives up a growing recording leaves nobody waiting for it to grow, and cancels it once', async () => {
+  const { log, entries } = recordingLog()
+  await using worker = start('repeats-growth', { log })
+  await worker.ready
+  const client = new AbortController()
+  const pcm = new GrowingSource()
+  const answers = worker.ask(growingQuestion, pcm, client.signal)
+  await answers.next()
+
+  client.abort(new Error('the client hung up'))
+
+  await expect(answers.next()).rejects.toThrow('the client hung up')
+  expect(pcm.waiting).toBe(0)
+  await all(worker.ask(question('/b'), WHOLE, NEVER))
+  await worker.stop(PATIENT)
+  expect(entries.map(({ line }) => line).filter(Boolean)).toEqual(['cancel 1'])
 })
 
 test('a child that says nothing is taken for dead', async () => {
@@ -109,7 +177,7 @@ test('a child that says nothing is taken for dead', async () => {
 test('a child of another version is refused, in words that say what to do', async () => {
   await using worker = start('speaks-another-protocol')
 
-  await expect(worker.ready).rejects.toMatchObject({ hopeless: expect.stringContaining('speaks protocol 2') })
+  await expect(worker.ready).rejects.toMatchObject({ hopeless: expect.stringContaining('speaks protocol 1') })
 })
 
 test('a program that does not exist is named', async () => {
@@ -176,7 +244,7 @@ test.each([
 test('what runs while the child is stopped hears of the shutdown, not of a crash', async () => {
   await using worker = start('ignores-sigterm')
   await worker.ready
-  const answer = worker.ask(question('/a'), NEVER).next()
+  const answer = worker.ask(question('/a'), WHOLE, NEVER).next()
 
   await Promise.all([
     expect(answer).rejects.toMatchObject({ code: 'shutting_down' }),
@@ -188,8 +256,8 @@ test('a question to a child that does not read waits, and can be given up', asyn
   await using worker = start('ignores-sigterm')
   await worker.ready
   const client = new AbortController()
-  const long = all(worker.ask({ ...question('/a'), prompt: 'x'.repeat(1_000_000) } as Question, NEVER))
-  const waiting = all(worker.ask(question('/b'), client.signal))
+  const long = all(worker.ask({ ...question('/a'), prompt: 'x'.repeat(1_000_000) } as Question, WHOLE, NEVER))
+  const waiting = all(worker.ask(question('/b'), WHOLE, client.signal))
 
   client.abort(new Error('the client hung up'))
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { RESPONSE_FORMATS, render } from '../../src/formats/render.ts'
-import { segmentOf, transcriptOf } from './transcripts.ts'
+import { segmentOf, silentTranscript, transcriptOf } from './transcripts.ts'
 
 const plain = { hasWords: false, isForVexa: false }
 const verbose = (transcript: Parameters<typeof render>[0], options = plain) =>
@@ -47,6 +47,7 @@ describe('verbose_json', () => {
 
     expect(answer).not.toHaveProperty('language_probability')
     expect(answer).not.toHaveProperty('dropped')
+    expect(answer).not.toHaveProperty('warnings')
     expect(answer).not.toHaveProperty('words')
     expect(answer.segments).not.toHaveProperty('[0].words')
     expect(JSON.stringify(answer)).not.toContain('null')
@@ -58,6 +59,23 @@ describe('verbose_json', () => {
     expect(verbose(transcriptOf([], { dropped })).dropped).toEqual([
       { reason: 'no_speech', start: 1, end: 2, text: ' Tak.' },
     ])
+  })
+
+  test('tells what a guard doubts and kept', () => {
+    const warnings = [{ reason: 'unsure', startSeconds: 0, endSeconds: 0.40006, text: ' Ja.' }]
+
+    expect(verbose(transcriptOf([' Ja.'], { warnings }))).toMatchObject({
+      text: 'Ja.',
+      warnings: [{ reason: 'unsure', start: 0, end: 0.4, text: ' Ja.' }],
+    })
+  })
+
+  test.each([true, false])('makes no language up where nobody speaks (for Vexa: %s)', (isForVexa) => {
+    const answer = verbose(silentTranscript(), { hasWords: false, isForVexa })
+
+    expect(answer.language).toBe('unknown')
+    expect(answer).not.toHaveProperty('language_code')
+    expect(answer).not.toHaveProperty('language_probability')
   })
 
   test('names a language outside Whisper’s table by its code', () => {

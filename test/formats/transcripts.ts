@@ -42,6 +42,13 @@ export function transcriptOf(texts: readonly string[], changes: Partial<Transcri
     durationSeconds: (segments.at(-1)?.endSeconds ?? 0) + 0.25,
     segments,
     dropped: [],
+    warnings: [],
     ...changes,
   }
+}
+
+/** Nobody speaks, and the language was to be detected: there is none. */
+export function silentTranscript(): Transcript {
+  const { language: _none, ...rest } = transcriptOf([])
+  return rest
 }

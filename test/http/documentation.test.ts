@@ -64,10 +64,24 @@ describe('openapi.json', () => {
       type: 'array',
       items: { enum: ['word', 'segment'] },
     })
+    for (const name of ['TranscriptionRequest', 'TranscribeRequest']) {
+      expect(document.components.schemas[name]?.properties.guards).toMatchObject({ type: 'boolean' })
+    }
     expect(document.components.schemas.TranscribeRequest?.properties.include_timestamps).toMatchObject({
       type: 'boolean',
       default: true,
     })
+  })
+
+  test('says what the guards report, and that neither it nor a language is always there', () => {
+    for (const name of ['TranscriptionVerboseJson', 'TranscribeResponse']) {
+      const { required = [], properties } = document.components.schemas[name] ?? { properties: {} }
+
+      expect(properties.dropped).toMatchObject({ type: 'array' })
+      expect(properties.warnings).toMatchObject({ type: 'array' })
+      expect(properties.language?.description).toContain('`unknown`')
+      for (const field of ['dropped', 'warnings', 'language_code']) expect(required).not.toContain(field)
+    }
   })
 
   test('names every media type and every status of the transcription', () => {

@@ -8,7 +8,7 @@ import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
 import type { Parts } from '../../src/http/parts.ts'
 import { createLog } from '../../src/log.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
-import type { Transcript } from '../../src/transcript.ts'
+import type { DetectedLanguage, Transcript } from '../../src/transcript.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
 
 export const FACTS: EngineFacts = {
@@ -20,7 +20,7 @@ export const FACTS: EngineFacts = {
   languages: ['en', 'da'],
   canTranslate: true,
   vad: 'silero',
-  batchWindows: 4,
+  slots: 4,
   repairs: [],
   reasons: { device: 'there is no GPU' },
   versions: { python: '3.12.3' },
@@ -30,6 +30,15 @@ export const FACTS: EngineFacts = {
 /** Answers every recording with the same transcript and remembers what it was asked. */
 class FakeTranscriber implements Transcriber {
   transcript: Transcript = transcriptOf([' Toget kører', ' klokken otte.'])
+  detected: DetectedLanguage = {
+    language: 'da',
+    probability: 0.9,
+    languages: [
+      { language: 'da', probability: 0.9 },
+      { language: 'no', probability: 0.1 },
+    ],
+    durationSeconds: 2.5,
+  }
   readonly asked: { source: AudioSource; options: TranscribeOptions; signal: AbortSignal }[] = []
   /** Called before the answer: to look at the file, to fail, to wait. */
   before: (source: AudioSource, signal: AbortSignal) => Promise<void> = async () => {}
@@ -42,11 +51,7 @@ class FakeTranscriber implements Transcriber {
 
   async detectLanguage(source: AudioSource, signal: AbortSignal) {
     await this.before(source, signal)
-    const languages = [
-      { language: 'da', probability: 0.9 },
-      { language: 'no', probability: 0.1 },
-    ]
-    return { language: 'da', probability: 0.9, languages, durationSeconds: 2.5 }
+    return this.detected
   }
 }
 

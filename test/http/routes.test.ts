@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import * as schemas from '../../src/http/response-schemas.ts'
-import { transcriptOf } from '../formats/transcripts.ts'
+import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { errorOf, FACTS, form, startParts } from './parts.ts'
 
 let server: Awaited<ReturnType<typeof startParts>>
@@ -42,16 +42,28 @@ describe('POST /transcribe', () => {
     expect(server.transcriber.asked[0]?.options.wantsWords).toBe(false)
   })
 
-  test('reports what a guard removed, and the probability of a language that was detected', async () => {
+  test('reports what a guard removed or doubts, and the probability of a language that was detected', async () => {
     const dropped = [{ reason: 'no_speech', startSeconds: 1, endSeconds: 2, text: ' Tak.' }]
-    server.transcriber.transcript = transcriptOf([' Ja.'], { dropped, languageProbability: 0.98765432 })
+    const warnings = [{ reason: 'unsure', startSeconds: 0, endSeconds: 1, text: ' Ja.' }]
+    const judged = { dropped, warnings }
+    server.transcriber.transcript = transcriptOf([' Ja.'], { ...judged, languageProbability: 0.98765432 })
 
     const answer: unknown = await (await post({ language: 'auto' })).json()
 
     expect(schemas.TranscribeResponse.parse(answer)).toMatchObject({
       language_probability: 0.987654,
       dropped: [{ reason: 'no_speech', start: 1, end: 2, text: ' Tak.' }],
+      warnings: [{ reason: 'unsure', start: 0, end: 1, text: ' Ja.' }],
     })
+  })
+
+  test('names no language when nobody speaks', async () => {
+    server.transcriber.transcript = silentTranscript()
+
+    const answer: unknown = await (await post({ language: 'auto' })).json()
+
+    expect(schemas.TranscribeResponse.parse(answer)).toMatchObject({ text: '', language: 'unknown' })
+    expect(answer).not.toHaveProperty('language_code')
   })
 
   test('refuses a wrong include_timestamps by name', async () => {
@@ -75,6 +87,14 @@ test('POST /detect-language names the language and weighs all of them', async ()
     ],
     duration: 2.5,
   })
+})
+
+test('POST /detect-language leaves out a length that it does not know', async () => {
+  server.transcriber.detected = { language: 'da', probability: 0.9, languages: [] }
+
+  const response = await server.app.request('/detect-language', { method: 'POST', body: form() })
+
+  expect(schemas.DetectLanguageResponse.parse(await response.json())).not.toHaveProperty('duration')
 })
 
 describe('GET /v1/models', () => {
@@ -143,6 +163,7 @@ describe('GET /health', () => {
       device: 'cpu',
       device_name: 'a processor',
       compute_type: 'float32',
+      slots: 4,
       queue: { active: 1, waiting: 2 },
       reasons: { device: 'there is no GPU' },
     })

@@ -139,6 +139,27 @@ describe('what the engine is asked', () => {
     expect(server.transcriber.asked[0]?.options).toMatchObject(options)
   })
 
+  test.each([
+    ['on', {}, true],
+    ['on', { guards: 'false' }, false],
+    ['on', { guards: 'OFF' }, false],
+    ['on', { guards: '' }, true],
+    ['off', {}, false],
+    ['off', { guards: 'true' }, true],
+    ['off', { guards: '1' }, true],
+  ])('with GUARDS=%s and %o has guards: %s', async (GUARDS, fields, wantsGuards) => {
+    await using other = await startParts({ GUARDS })
+
+    for (const path of ['/v1/audio/transcriptions', '/transcribe']) {
+      await other.app.request(path, { method: 'POST', body: form(fields as Record<string, string>) })
+    }
+
+    expect(other.transcriber.asked.map(({ options }) => options.wantsGuards)).toEqual([
+      wantsGuards,
+      wantsGuards,
+    ])
+  })
+
   test('is to detect the language when it is auto', async () => {
     await post({ language: 'auto' })
 
@@ -162,6 +183,7 @@ describe('a refusal names the field, the value and what is allowed', () => {
       'invalid_value',
       /docx.*json, text, srt, verbose_json, vtt/,
     ],
+    [{ guards: 'perhaps' }, 400, 'guards', 'invalid_value', /"perhaps".*true or false/],
     [{ temperature: '2' }, 400, 'temperature', 'invalid_value', /"2".*a number from 0 to 1/],
     [{ temperature: 'hot' }, 400, 'temperature', 'invalid_value', /"hot".*a number from 0 to 1/],
     [

@@ -8,7 +8,7 @@ const GARBAGE: Record<string, string> = {
   '/unknown-request': '{"kind":"cancelled","id":999}',
   '/another-answer':
     '{"kind":"detected","id":1,"language":"da","probability":1,"languages":[],"duration_seconds":1}',
-  '/hello-again': '{"kind":"hello","protocol":1,"pid":1}',
+  '/hello-again': '{"kind":"hello","protocol":2,"pid":1}',
 }
 
 becomeReady()

@@ -1,5 +1,5 @@
 // Comes from another version of the server.
 import { say } from './wire.ts'
 
-say({ kind: 'hello', protocol: 2, pid: process.pid })
+say({ kind: 'hello', protocol: 1, pid: process.pid })
 setInterval(() => {}, 1000)

@@ -1,13 +1,13 @@
 // What every bad child needs: the wire from the child's side.
 import { createInterface } from 'node:readline'
-import type { WorkerMessage, WorkerRequest } from '../../src/engine/protocol.ts'
+import type { DetectedMessage, DoneMessage, WorkerMessage, WorkerRequest } from '../../src/engine/protocol.ts'
 
 export function say(...messages: WorkerMessage[]): void {
   process.stdout.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''))
 }
 
 export function sayHello(): void {
-  say({ kind: 'hello', protocol: 1, pid: process.pid })
+  say({ kind: 'hello', protocol: 2, pid: process.pid })
 }
 
 export function becomeReady(): void {
@@ -23,7 +23,7 @@ export function becomeReady(): void {
     can_translate: true,
     has_word_timestamps: true,
     vad: 'energy',
-    batch_windows: 1,
+    slots: 1,
     repairs: [],
     reasons: {},
     versions: { node: process.versions.node },
@@ -50,7 +50,12 @@ export function window(id: number, index: number, text: string): WorkerMessage {
   return { kind: 'window', id, index, start: index, end: index + 1, language: 'da', segments: [segment] }
 }
 
-export function done(id: number): WorkerMessage {
+export function detected(id: number): DetectedMessage {
+  const languages = [{ language: 'da', probability: 0.9 }]
+  return { kind: 'detected', id, language: 'da', probability: 0.9, languages, duration_seconds: 35 }
+}
+
+export function done(id: number): DoneMessage {
   const timings = { waited_seconds: 0, vad_seconds: 0, encode_seconds: 0, decode_seconds: 0 }
   return {
     kind: 'done',
@@ -61,6 +66,7 @@ export function done(id: number): WorkerMessage {
     language_probability: 0.9,
     windows: 1,
     dropped: [],
+    warnings: [],
     timings,
   }
 }

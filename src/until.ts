@@ -1,4 +1,4 @@
-/** Waits for a promise, but not longer than a signal allows. */
+/** Waits for a promise, but not longer than a signal allows. This file imports nothing. */
 
 /** @throws the signal's reason when it comes first; the promise itself is not stopped by that. */
 export async function until<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
