@@ -3,8 +3,9 @@
 import pytest
 import torch
 from torch.nn import functional
+from transformers import WhisperConfig, WhisperForConditionalGeneration
 
-from whisper_worker.cross_attention import attend, prefers_products
+from whisper_worker.cross_attention import attend, prefers_products, use_products
 
 SCALING = 0.125
 
@@ -82,3 +83,50 @@ def test_a_prompt_s_many_queries_go_through_sdpa():
 
     assert not prefers_products(query, key)
     assert prefers_products(query[:, :, :1], key)
+
+
+def encoder_attention(states, name_dtype, lowers=False):
+    """Through a real attention module of an encoder, as the network calls it."""
+    network = tiny_encoder(name_dtype)
+    use_products(network, lowers=lowers)
+    with torch.inference_mode():
+        return network.model.encoder.layers[0].self_attn(states.to(name_dtype), None)[0].float()
+
+
+def tiny_encoder(dtype):
+    torch.manual_seed(0)
+    config = WhisperConfig(
+        vocab_size=64,
+        d_model=64,
+        encoder_layers=1,
+        decoder_layers=1,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        pad_token_id=0,
+        bos_token_id=0,
+        eos_token_id=0,
+        attn_implementation="sdpa",
+    )
+    return WhisperForConditionalGeneration(config).eval().to(dtype)
+
+
+@pytest.mark.parametrize(("dtype", "lowers"), [(torch.bfloat16, False), (torch.float32, True)])
+def test_an_encoder_that_attends_in_bfloat16_stays_within_its_rounding(dtype, lowers):
+    states = torch.randn(2, 100, 64, generator=torch.Generator().manual_seed(1))
+
+    exact = encoder_attention(states, torch.float32)
+    lowered = encoder_attention(states, dtype, lowers)
+
+    difference = (exact - lowered).norm() / exact.norm()
+    assert 0 < difference < 0.02
+
+
+def test_an_encoder_in_float32_attends_exactly():
+    states = torch.randn(1, 100, 64, generator=torch.Generator().manual_seed(1))
+    network = tiny_encoder(torch.float32)
+    with torch.inference_mode():
+        plain = network.model.encoder.layers[0].self_attn(states, None)[0]
+
+    assert torch.equal(encoder_attention(states, torch.float32), plain)

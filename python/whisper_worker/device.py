@@ -52,6 +52,16 @@ class Placement:
     def dtype(self) -> torch.dtype:
         return _DTYPES[self.compute_type]
 
+    @property
+    def lowers_attention(self) -> bool:
+        """8 bits on a CPU that computes bfloat16: what stays float32 need not all be exact."""
+        return self.compute_type == "int8" and computes_bfloat16()
+
+    @property
+    def cross_dtype(self) -> torch.dtype:
+        """Of the cross-attention's keys and values in the slots."""
+        return torch.bfloat16 if self.lowers_attention else self.dtype
+
     def for_model(self, parameters: int) -> Placement:
         """The same once the model's size is known: a CPU's automatic format depends on it."""
         if self.device.type != "cpu" or not self.is_compute_type_automatic:

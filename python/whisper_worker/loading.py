@@ -19,6 +19,7 @@ from transformers import (
     WhisperTokenizer,
 )
 
+from whisper_worker.allocator import keep_freed_memory
 from whisper_worker.audio import SAMPLE_RATE
 from whisper_worker.checkpoint import Checkpoint
 from whisper_worker.cross_attention import use_products
@@ -57,6 +58,7 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
     """Everything up to `ready`; raises FatalFailure with a line for the operator."""
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
+    keep_freed_memory()
     placement = choose_placement(wanted.device, wanted.compute_type, wanted.slots)
     placement = placement.for_model(_count_parameters(checkpoint))
     send(Loading("loading", "reading the weights", None))
@@ -67,7 +69,7 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
     log_mel = _front_end(checkpoint, network, placement)
     _pack(network, facts, log_mel, placement)
     if placement.device.type == "cpu":
-        use_products(network)
+        use_products(network, lowers=placement.lowers_attention)
     if wanted.compiles:
         _compile(network, placement)
     try:

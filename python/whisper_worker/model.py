@@ -53,7 +53,13 @@ class WhisperModel:
         self._identity = identity
         self._detector = detector
         token_bytes = TokenBytes({id_: name for name, id_ in tokenizer.get_vocab().items()})
-        self._slots = Slots(network, facts, placement.slots, has_graphs=has_graphs)
+        self._slots = Slots(
+            network,
+            facts,
+            placement.slots,
+            has_graphs=has_graphs,
+            cross_dtype=placement.cross_dtype,
+        )
         is_cuda = placement.device.type == "cuda"
         self._decoder = SlotDecoder(self._slots, facts, token_bytes, look_ahead=1 if is_cuda else 0)
         # A CPU encodes two windows no faster than one after the other.

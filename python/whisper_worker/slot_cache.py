@@ -83,7 +83,9 @@ class _CrossCache(Cache):
 class SlotCache(EncoderDecoderCache):
     """Memory for `slots` windows at once, taken when it is made and never given back."""
 
-    def __init__(self, network: WhisperForConditionalGeneration, slots: int) -> None:
+    def __init__(
+        self, network: WhisperForConditionalGeneration, slots: int, cross_dtype: torch.dtype
+    ) -> None:
         config = network.config
         heads = config.decoder_attention_heads
         width = config.d_model // heads
@@ -92,15 +94,15 @@ class SlotCache(EncoderDecoderCache):
         # pyright takes a ModuleList's items for tensors.
         self._decoder_layers: list[Any] = list(network.model.decoder.layers)
 
-        def buffers(positions: int) -> list[torch.Tensor]:
+        def buffers(positions: int, dtype: torch.dtype) -> list[torch.Tensor]:
             shape = (slots, heads, positions, width)
-            like = {"dtype": network.dtype, "device": network.device}
+            like = {"dtype": dtype, "device": network.device}
             return [torch.zeros(shape, **like) for _ in self._decoder_layers]
 
-        self._self_keys = buffers(config.max_target_positions)
-        self._self_values = buffers(config.max_target_positions)
-        self._cross_keys = buffers(config.max_source_positions)
-        self._cross_values = buffers(config.max_source_positions)
+        self._self_keys = buffers(config.max_target_positions, network.dtype)
+        self._self_values = buffers(config.max_target_positions, network.dtype)
+        self._cross_keys = buffers(config.max_source_positions, cross_dtype)
+        self._cross_values = buffers(config.max_source_positions, cross_dtype)
         super().__init__(
             _SelfCache(self._self_keys, self._self_values), _CrossCache(len(self._decoder_layers))
         )

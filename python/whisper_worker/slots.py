@@ -54,13 +54,15 @@ class Slots:
         count: int,
         *,
         has_graphs: bool = True,
+        cross_dtype: torch.dtype | None = None,
     ) -> None:
         self.count = count
         self._network = network
         self._vocabulary = facts.vocabulary
         self._heads = facts.alignment_heads
         device = network.device
-        self._cache = SlotCache(network, count)
+        # Most of what a step reads; an 8-bit network may keep it in half of its own type.
+        self._cache = SlotCache(network, count, cross_dtype or network.dtype)
         config = network.config
         self.positions_available = config.max_target_positions
         self._arange = torch.arange(config.max_target_positions, device=device)

@@ -1,0 +1,1 @@
+"""The systems under test, each in a process of its own."""
