@@ -18,15 +18,18 @@ from transformers import (
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
+from whisper_worker.linears import has_onednn
+
 # SDPA on a CPU goes through bfloat16 keys with slow scalar code: 2.8 ms for 12 heads over 1500 keys
 # where two products take 0.5. In float32 the products win a little (0.95 against 0.52 ms, at worst
 # equal), once there are enough keys to pay for three calls instead of one.
 _FEW_QUERIES = 32
 _MANY_KEYS = 256
-# The encoder's 1500 queries: SDPA takes 38 ms a layer of whisper-small's shape in float32 and no
-# less in bfloat16, whose instructions it does not use; two products take 16. Their scores are
-# rounded to bfloat16, as in transformers' eager attention: tiny-da's encoder is then 0.9 % away
-# from float32 instead of 0.8 %. Heads go in pairs, so that the scores stay in the cache.
+# The encoder's 1500 queries: SDPA takes 40 ms a layer of whisper-small's shape on two cores, and no
+# less in bfloat16, whose instructions it does not use. Two products take 16 in bfloat16 and, by
+# oneDNN, 25 in float32. In bfloat16 their scores are rounded, as in transformers' eager attention:
+# tiny-da's encoder is then 0.9 % away from float32 instead of 0.8 %. The heads go in small groups,
+# so that the scores stay in the cache.
 _HEADS_AT_ONCE = 2
 _NAME = "products_or_sdpa"
 _NAME_LOWERED = "products_or_sdpa_in_bfloat16"
@@ -74,12 +77,28 @@ def _encode_by_products(
 ) -> torch.Tensor:
     """All look at all: (rows, heads, t, d) three times → the same."""
     attended = torch.empty_like(query)
+    if query.dtype == torch.float32:
+        _multiply_by_onednn(query * scaling, key, value, attended)
+        return attended
     for row in range(query.shape[0]):
         for first in range(0, query.shape[1], _HEADS_AT_ONCE):
             heads = slice(first, first + _HEADS_AT_ONCE)
             scores = (query[row, heads] * scaling) @ key[row, heads].transpose(-1, -2)
             torch.matmul(scores.softmax(-1), value[row, heads], out=attended[row, heads])
     return attended
+
+
+def _multiply_by_onednn(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, attended: torch.Tensor
+) -> None:
+    """Float32 products outside of linear layers go to MKL, which is slow on AMD's processors."""
+    multiply: Any = torch.ops.mkldnn._linear_pointwise
+    values = value.transpose(-1, -2).contiguous()
+    for row in range(query.shape[0]):
+        for head in range(query.shape[1]):
+            scores = multiply(query[row, head], key[row, head], None, "none", [], "")
+            weights = scores.softmax(-1)
+            attended[row, head] = multiply(weights, values[row, head], None, "none", [], "")
 
 
 def use_products(network: WhisperForConditionalGeneration, *, lowers: bool = False) -> None:
@@ -126,7 +145,9 @@ def _forward(
     is_masked = attention_mask is not None or not _is_causal(module)
     attended = None
     if scaling is not None and _is_encoder(module, query, attention_mask):
-        if query.dtype == torch.bfloat16:
+        if query.dtype == torch.bfloat16 or (
+            query.dtype == torch.float32 and has_onednn("float32")
+        ):
             attended = _encode_by_products(query, key, value, scaling)
     elif scaling is not None and is_masked and prefers_products(query, key):
         attended = _by_products(query, key, value, attention_mask, scaling)

@@ -50,7 +50,7 @@ def pack_linears(
     if compute_type == "float8":
         _require_float8(device)
         return _exchange(network, _to_float8, "float8 weights and activations, scaled per row")
-    if device.type == "cpu" and _has_onednn(compute_type):
+    if device.type == "cpu" and has_onednn(compute_type):
         return _exchange(network, OneDnnLinear, f"{compute_type} weights packed by oneDNN")
     return "plain"
 
@@ -144,7 +144,8 @@ def _exchange(network: nn.Module, make: Callable[[nn.Linear], nn.Module | None],
     return f"{exchanged} layers in {what}{rest}"
 
 
-def _has_onednn(compute_type: str) -> bool:
+def has_onednn(compute_type: str) -> bool:
+    """Whether this torch can multiply in that type by oneDNN's own functions."""
     ops: Any = torch.ops.mkldnn
     if compute_type not in ("float32", "bfloat16") or not torch.backends.mkldnn.is_available():
         return False
