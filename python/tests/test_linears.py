@@ -221,6 +221,9 @@ def test_float8_keeps_each_row_s_peak():
     assert (quantised.float().abs().amax(-1) == 448).all()
 
 
+@pytest.mark.skipif(
+    torch.__version__ < "2.13", reason="older CPU kernels know one scale for the whole matrix"
+)
 def test_float8_takes_a_scale_for_every_row_and_every_output():
     """torch._scaled_mm has a CPU kernel: slow, with the same arguments as CUDA's."""
     exact = linear().bfloat16()
