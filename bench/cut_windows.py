@@ -23,7 +23,7 @@ def main() -> None:
     detector = choose_detector()
     for path in map(Path, sys.argv[1:]):
         pcm = np.memmap(path, dtype="<i2", mode="r")
-        windows = [(window.start, window.end) for window in cut_windows(pcm, detector.detect)]
+        windows = [(window.start, window.end) for window in cut_windows(pcm, detector.listen())]
         print(json.dumps({"path": str(path), "windows": windows, "detector": detector.name}))
 
 

@@ -54,11 +54,15 @@ class Listener:
             "kind": "transcribe",
             "id": self._next_id,
             "pcm_path": str(path),
+            "pcm_samples": len(audio),
+            "pcm_is_complete": True,
             "language": language,
             "task": "transcribe",
             "prompt": None,
             "temperature": 0,
             "word_timestamps": True,
+            "deltas": False,
+            "guards": True,
         }
         self._next_id += 1
         assert self._process.stdin is not None

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whisper_worker.energy_vad import EnergyListener, energy_probabilities
+from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.silero import SileroListener, SileroVad, find_silero_weights
 from whisper_worker.speech_listener import StartListening
-from whisper_worker.vad import DetectorName, SpeechDetector
+from whisper_worker.vad import DetectorName
 
 
 @dataclass(frozen=True)
 class ChosenDetector:
     name: DetectorName
-    detect: SpeechDetector
     listen: StartListening
     reason: str
 
@@ -27,8 +26,8 @@ def choose_detector() -> ChosenDetector:
     except (RuntimeError, KeyError) as error:
         return _energy(f"the weights of the installed silero-vad do not fit: {error}")
     reason = f"silero-vad's weights, {path.name}"
-    return ChosenDetector("silero", network.probabilities, lambda: SileroListener(network), reason)
+    return ChosenDetector("silero", lambda: SileroListener(network), reason)
 
 
 def _energy(reason: str) -> ChosenDetector:
-    return ChosenDetector("energy", energy_probabilities, EnergyListener, reason)
+    return ChosenDetector("energy", EnergyListener, reason)

@@ -6,8 +6,6 @@ speech and misses whispering; windows are still cut at pauses.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import numpy.typing as npt
 
@@ -16,7 +14,6 @@ from whisper_worker.speech_listener import (
     FRAME_SAMPLES,
     Probability,
     SampleBlocks,
-    hear_all,
 )
 
 _BLOCK_SAMPLES = FRAME_SAMPLES * (30 * SAMPLE_RATE // FRAME_SAMPLES)
@@ -57,11 +54,6 @@ class EnergyListener:
         self._background_db = min(max(follows_db, _MIN_BACKGROUND_DB), _MAX_BACKGROUND_DB)
         above_db = levels_db - self._background_db - _MIDDLE_DB
         return (1 / (1 + np.exp(-above_db / _SLOPE_DB))).astype(np.float32)
-
-
-def energy_probabilities(pcm: Pcm) -> Iterator[Probability]:
-    """Blocks of probabilities over a whole recording."""
-    return hear_all(pcm, EnergyListener())
 
 
 def _levels_db(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:

@@ -6,11 +6,9 @@ there after its first seconds, and memory does not grow with the length.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
-
-import numpy as np
 
 from whisper_worker.audio import SAMPLE_RATE, Pcm
 from whisper_worker.speech_listener import FRAME_SAMPLES, Probability, SpeechListener
@@ -22,7 +20,6 @@ from whisper_worker.speech_regions import (
     RegionPadder,
 )
 
-SpeechDetector: TypeAlias = Callable[[Pcm], Iterable[Probability]]
 DetectorName: TypeAlias = Literal["silero", "energy"]
 
 FULL_ENOUGH_SAMPLES = 15 * SAMPLE_RATE
@@ -40,10 +37,9 @@ class Window:
     speech: tuple[Region, ...]
 
 
-def cut_windows(pcm: Pcm, detect: SpeechDetector | SpeechListener) -> Iterator[Window]:
+def cut_windows(pcm: Pcm, listener: SpeechListener) -> Iterator[Window]:
     """The windows of a recording, in order, without overlap, each at most 29.5 s."""
-    is_listener = isinstance(detect, SpeechListener)
-    cutter = WindowCutter(detect if is_listener else _Reader(detect(pcm)))
+    cutter = WindowCutter(listener)
     for first in range(0, len(pcm), _PIECE_SAMPLES):
         yield from cutter.hear(pcm[first : first + _PIECE_SAMPLES])
     yield from cutter.finish()
@@ -151,22 +147,3 @@ def _best_cut(regions: list[PaddedRegion]) -> int:
         return (is_late, pause if is_late else 0, count)
 
     return max(range(1, len(regions)), key=merit)
-
-
-class _Reader:
-    """A detector that wants the whole recording, as a listener."""
-
-    def __init__(self, blocks: Iterable[Probability]) -> None:
-        self._blocks = iter(blocks)
-        self._missing_samples = 0
-
-    def hear(self, samples: Pcm) -> Probability:
-        self._missing_samples += len(samples)
-        read: list[Probability] = [np.zeros(0, np.float32)]
-        while self._missing_samples > 0 and (block := next(self._blocks, None)) is not None:
-            read.append(block)
-            self._missing_samples -= len(block) * FRAME_SAMPLES
-        return np.concatenate(read)
-
-    def finish(self) -> Probability:
-        return np.concatenate([np.zeros(0, np.float32), *self._blocks])
