@@ -18,12 +18,13 @@ from bench.figures import Figures, judge, summarise
 from bench.leak import probe_leak
 from bench.machine import Rates, describe, measure_rates
 from bench.places import CACHE, RESULTS, TINY_DA
+from bench.quiet import quiet_machine
 from bench.report import plot, print_bars, print_table, write_json
 from bench.roofline import Network, least_seconds
 from bench.runner import Runner
 from bench.shapes import LARGE, SMALL, random_model
 from bench.state import State, fingerprint
-from bench.systems import System, all_systems, within_half_an_hour
+from bench.systems import System, all_systems, within_an_hour
 from bench.workloads import SIZES, Workload, make_workloads
 
 _UNSEEN = ("warm-up",)
@@ -82,7 +83,7 @@ def _measure(name: str, arguments: argparse.Namespace) -> None:
     cores = len(os.sched_getaffinity(0))
     systems = all_systems(cores, arguments.device, is_tiny)
     if name == "small-shape" and arguments.size == "bars":
-        systems = within_half_an_hour(systems)
+        systems = within_an_hour(systems)
     print(f"\n═══ {name} on {arguments.device}, {arguments.size}: preparing", flush=True)
     workloads = make_workloads(sizes, is_scripted=not is_tiny)
     key = fingerprint(
@@ -124,7 +125,8 @@ def _rates(state: State, model: Path, device: str) -> Rates:
     known = state.fact("rates")
     if state.fact("machine") is None:
         state.keep_fact("machine", describe(device))
-    rates = measure_rates(device, Network.read(model).working_set())
+    with quiet_machine():
+        rates = measure_rates(device, Network.read(model).working_set())
     if known is not None:
         rates = rates.best(Rates(**known))
     state.keep_fact("rates", vars(rates))

@@ -16,6 +16,7 @@ from typing import Any, Self
 from bench.conversion import NotRun
 from bench.jobs import Heard, Job
 from bench.places import CACHE, ROOT
+from bench.quiet import quiet_machine
 from bench.systems import System
 
 _LOAD_SECONDS = 900
@@ -120,9 +121,10 @@ class Child:
     def _ask(self, request: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         assert self._child.stdin is not None
         try:
-            self._child.stdin.write(json.dumps(request) + "\n")
-            self._child.stdin.flush()
-            line = self._answers.get(timeout=seconds)
+            with quiet_machine():
+                self._child.stdin.write(json.dumps(request) + "\n")
+                self._child.stdin.flush()
+                line = self._answers.get(timeout=seconds)
         except BrokenPipeError:
             line = ""
         except queue.Empty as silence:

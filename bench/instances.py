@@ -31,6 +31,7 @@ from typing import TYPE_CHECKING, Any, Self
 from bench.decode_roofline import FULL, Widths, layouts_bytes
 from bench.machine import describe
 from bench.places import CACHE, RESULTS, ROOT, WORKER_PACKAGE
+from bench.quiet import quiet_machine
 from bench.roofline import Network
 from bench.shapes import LARGE, SMALL, Shape, random_model
 
@@ -375,7 +376,8 @@ def main() -> None:
     turns: dict[Layout, list[Turn]] = {layout: [] for layout in layouts}
     for number in range(options.rounds):
         for layout in layouts:
-            turn = take_turn(order, layout)
+            with quiet_machine():
+                turn = take_turn(order, layout)
             turns[layout].append(turn)
             speed = WINDOWS * order.tokens / turn.decode_seconds
             print(f"round {number + 1}, {layout.name}: {speed:.1f} tokens/s", flush=True)

@@ -21,20 +21,20 @@ from bench.places import ROOT
 
 sys.path.insert(0, str(ROOT / "python"))
 
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-from torch.nn import functional  # noqa: E402
-from transformers import WhisperConfig, WhisperForConditionalGeneration  # noqa: E402
-from whisper_worker.alignment import token_start_frames  # noqa: E402
-from whisper_worker.allocator import keep_freed_memory  # noqa: E402
-from whisper_worker.attention_matrix import attention_matrix  # noqa: E402
-from whisper_worker.cross_attention import use_products  # noqa: E402
-from whisper_worker.linears import pack_linears  # noqa: E402
-from whisper_worker.repair import GenerationFacts  # noqa: E402
-from whisper_worker.silero import SileroListener, SileroVad, find_silero_weights  # noqa: E402
-from whisper_worker.slots import RowStart, Slots  # noqa: E402
-from whisper_worker.vad import cut_windows  # noqa: E402
-from whisper_worker.vocabulary import Vocabulary  # noqa: E402
+import numpy as np
+import torch
+from torch.nn import functional
+from transformers import WhisperConfig, WhisperForConditionalGeneration
+from whisper_worker.alignment import token_start_frames
+from whisper_worker.allocator import keep_freed_memory
+from whisper_worker.attention_matrix import attention_matrix
+from whisper_worker.cross_attention import use_products
+from whisper_worker.linears import pack_linears
+from whisper_worker.repair import GenerationFacts
+from whisper_worker.silero import SileroListener, SileroVad, find_silero_weights
+from whisper_worker.slots import RowStart, Slots
+from whisper_worker.vad import cut_windows
+from whisper_worker.vocabulary import Vocabulary
 
 PREFIX = (50258, 50285, 50359, 50363)
 ROWS = (1, 4, 8)

@@ -34,7 +34,7 @@ class System:
 _HEAVY = "long-and-clips"
 
 
-def within_half_an_hour(systems: Sequence[System]) -> list[System]:
+def within_an_hour(systems: Sequence[System]) -> list[System]:
     """What a full-size model on a small machine leaves out unless `--full` is asked for: who only
     waits in line in the heaviest workload, and the pipeline in bfloat16, which no bar speaks of."""
     kept = [one for one in systems if one.name != "pipeline bf16"]
