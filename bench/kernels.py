@@ -2,7 +2,8 @@
 
     .venv/bin/python -m bench.kernels
 
-Random weights in whisper-small's shape. Medians; prints Markdown, writes bench/results/kernels.json.
+Random weights in whisper-small's shape. Medians; prints Markdown and writes
+bench/results/kernels.json.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ import time
 import wave
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 
 from bench.places import ROOT
 
@@ -140,7 +142,8 @@ def _measure(
             slots.fill(slot, hidden[0])
         for rows in ROWS:
             slots.begin(0, [RowStart(PREFIX, 0, 0.0, 0, False)] * rows)
-            ms = median_ms(lambda rows=rows: slots.step(rows, 40, is_hot=False, is_stamped=False), 25)
+            step = partial(slots.step, rows, 40, is_hot=False, is_stamped=False)
+            ms = median_ms(step, 25)
             yield f"step of {rows} rows, {name}", ms, "ms"
 
 
@@ -154,7 +157,8 @@ def main() -> None:
         print(f"   {part.__name__} done", file=sys.stderr, flush=True)
     print("| | |\n|---|---:|")
     for what, value, unit in rows:
-        print(f"| {what} | {value:.3g} {unit} |" if value < 100 else f"| {what} | {value:.0f} {unit} |")
+        figures = f"{value:.3g}" if value < 100 else f"{value:.0f}"
+        print(f"| {what} | {figures} {unit} |")
     result = {
         "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "threads": torch.get_num_threads(),

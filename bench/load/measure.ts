@@ -96,7 +96,8 @@ function post(
   const body = new FormData()
   for (const [name, value] of Object.entries(fields)) body.append(name, value)
   body.append('file', recording.bytes, recording.name)
-  const headers = { authorization: `Bearer ${target.apiKey}` }
+  // The same file again and again looks like a client that retries; our server would do the work once.
+  const headers = { authorization: `Bearer ${target.apiKey}`, 'cache-control': 'no-store' }
   return fetch(`${target.url}/audio/transcriptions`, { method: 'POST', body, headers, signal })
 }
 

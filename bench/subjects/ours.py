@@ -68,8 +68,8 @@ class Ours:
         while True:
             message = self._next_message(_START_SECONDS)
             match message["kind"]:
-                case "hello" if message["protocol"] != 2:
-                    raise NotRun(f"the worker speaks protocol {message['protocol']}, not 2")
+                case "hello" if message["protocol"] != 3:
+                    raise NotRun(f"the worker speaks protocol {message['protocol']}, not 3")
                 case "fatal":
                     raise NotRun(f"{message['code']}: {message['message']}")
                 case "ready":
@@ -134,12 +134,17 @@ class Ours:
                     "pcm_samples": request.item.samples,
                     "pcm_is_complete": True,
                     "language": "da",
+                    "languages": None,
                     "task": "transcribe",
                     "prompt": None,
+                    "keywords": [],
                     "temperature": 0,
                     "word_timestamps": False,
+                    "logprobs": False,
                     "deltas": False,
                     "guards": False,
+                    "vad": None,
+                    "resume": None,
                 }
             )
 
