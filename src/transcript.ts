@@ -11,6 +11,15 @@ export interface Word {
   readonly probability: number
 }
 
+/** One token of the text and the logarithm of the probability that the model gave it. */
+interface TokenLogprob {
+  /** Not always whole characters: a token may be a part of one. Then the bytes say more. */
+  readonly token: string
+  readonly logprob: number
+  /** The token's bytes; those of a segment's tokens joined are the segment's text in UTF-8. */
+  readonly bytes: readonly number[]
+}
+
 /** A stretch of speech with OpenAI's ten figures; `words` only when word timestamps were asked for. */
 export interface Segment {
   readonly id: number
@@ -26,6 +35,8 @@ export interface Segment {
   readonly compressionRatio: number
   readonly noSpeechProb: number
   readonly words?: readonly Word[]
+  /** Only when they were asked for; one for each of `tokens`. */
+  readonly logprobs?: readonly TokenLogprob[]
 }
 
 /** Text that a guard removed, or kept and doubts, and why: never silently. */
@@ -35,6 +46,26 @@ export interface JudgedText {
   readonly endSeconds: number
   readonly text: string
 }
+
+/** How a recording is divided at its silences. What is absent is as the speech detector has it. */
+export interface SpeechDetection {
+  /** From which probability on a stretch is speech. */
+  readonly threshold?: number
+  /** What is kept before and after speech. */
+  readonly paddingMs?: number
+  /** A silence so long divides speech. */
+  readonly silenceMs?: number
+  /** Longer speech is divided, at its quietest place; the model hears no more than that, and the padding, at once. */
+  readonly maxSpeechSeconds?: number
+}
+
+/** The least and the most that may be asked for. Where the numbers come from: PROTOCOL.md, `vad`. */
+export const SPEECH_DETECTION_RANGES = {
+  threshold: { least: 0, most: 1 },
+  paddingMs: { least: 0, most: 5000 },
+  silenceMs: { least: 0, most: 4000 },
+  maxSpeechSeconds: { least: 5, most: 29 },
+} as const satisfies Record<keyof SpeechDetection, { least: number; most: number }>
 
 export type Task = 'transcribe' | 'translate'
 
@@ -47,6 +78,8 @@ export interface Transcript {
   /** Absent when the client named the language: then nothing was measured. */
   readonly languageProbability?: number
   readonly durationSeconds: number
+  /** How many tokens the prompt and the keywords became, as much of them as the model was told. */
+  readonly promptTokens: number
   readonly segments: readonly Segment[]
   /** What a guard removed from the text. */
   readonly dropped: readonly JudgedText[]

@@ -11,6 +11,7 @@ const TRANSCRIPT: Transcript = {
   text: 'Hej.',
   language: 'da',
   durationSeconds: 1,
+  promptTokens: 0,
   segments: segments(' Hej.'),
   dropped: [],
   warnings: [],

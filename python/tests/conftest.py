@@ -85,12 +85,17 @@ def transcribe(pcm_path, id=1, **changes):
     plain = {
         **_whole(pcm_path),
         "language": None,
+        "languages": None,
         "task": "transcribe",
         "prompt": None,
+        "keywords": (),
         "temperature": 0.0,
         "word_timestamps": True,
+        "logprobs": False,
         "deltas": False,
         "guards": True,
+        "vad": None,
+        "resume": None,
     }
     return Transcribe(id=id, pcm_path=pcm_path, **{**plain, **changes})
 
@@ -137,6 +142,12 @@ def run_requests(model, spool, requests, answer=lambda _message: ()):
 def final_answers(messages):
     """Final messages by id."""
     return {message.id: message for message in messages if message.kind in FINAL_KINDS}
+
+
+def judged(messages, how):
+    """What guards have `dropped`, or have `warnings` about, in the order of the recording."""
+    windows = [message for message in messages if message.kind == "window"]
+    return tuple(judged for window in windows for judged in getattr(window, how))
 
 
 def segments_of(messages):

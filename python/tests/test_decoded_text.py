@@ -69,6 +69,7 @@ def test_the_text_is_that_of_the_text_tokens_and_all_tokens_are_reported():
 
     assert decoded.text == " Toget kommer."
     assert decoded.tokens == (0, 1, 101, 2, 3)
+    assert decoded.logprobs == (-0.5,) * 5
     assert decoded.compression_ratio == compression_ratio(" Toget kommer.")
     assert (decoded.temperature, decoded.has_looped, decoded.no_speech_prob) == (0.4, True, 0.01)
     assert decoded.words is None
@@ -92,6 +93,7 @@ def test_a_word_lasts_until_the_next_and_is_as_sure_as_its_tokens_on_average():
     ]
     assert [(word.start, word.end) for word in words] == [(0.1, 0.8), (0.8, 1.6)]
     assert [word.probability for word in words] == pytest.approx([0.6, 0.5])
+    assert [word.logprobs for word in words] == [tuple(logprobs[:2]), tuple(logprobs[2:])]
 
 
 def test_no_tokens_are_no_words():

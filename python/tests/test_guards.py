@@ -50,6 +50,7 @@ def words(text, start, end, probability=0.9, tokens_each=2):
             start + index * step,
             start + (index + 1) * step,
             probability,
+            tuple(logprob_of(hash_of(word) + part) for part in range(tokens_each)),
         )
         for index, word in enumerate(texts)
     )
@@ -59,12 +60,19 @@ def hash_of(word):
     return zlib.crc32(word.encode()) % 10_000 * 4
 
 
+def logprob_of(token):
+    """Any number that tells tokens apart."""
+    return -token / 1000
+
+
 def heard(*runs, **figures):
     """A decoding whose words these are."""
     said = tuple(chain(*runs))
     text = "".join(word.text for word in said)
     tokens = tuple(token for word in said for token in word.tokens)
-    plain = Decoded(text, tokens, -0.2, compression_ratio(text), 0.01, said)
+    logprobs = tuple(logprob_of(token) for token in tokens)
+    ratio = compression_ratio(text)
+    plain = Decoded(text, tokens, -0.2, ratio, 0.01, said, logprobs=logprobs)
     return replace(plain, **figures)
 
 
@@ -405,6 +413,7 @@ def test_nothing_is_lost_text_words_and_tokens_agree_and_what_was_said_stays(
     kept = judgement.kept
     assert kept.text == "".join(word.text for word in kept.words)
     assert kept.tokens == tuple(token for word in kept.words for token in word.tokens)
+    assert kept.logprobs == tuple(map(logprob_of, kept.tokens))
     assert kept.text.startswith(subject.text[:said])
     parts = [kept.text, *(report.text for report in judgement.dropped)]
     assert sorted("".join(parts)) == sorted(subject.text)

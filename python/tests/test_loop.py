@@ -8,6 +8,7 @@ import pytest
 from conftest import (
     detect_language,
     final_answers,
+    judged,
     put_pcm,
     run_requests,
     segments_of,
@@ -21,7 +22,8 @@ from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.failures import FatalFailure, OutOfMemory
 from whisper_worker.fake_model import FakeModel
 from whisper_worker.loop import Loop
-from whisper_worker.protocol import Cancel, PcmGrown, Ping, Shutdown
+from whisper_worker.protocol import Cancel, PcmGrown, Shutdown
+from whisper_worker.pulse import Pulse
 
 
 def kinds(messages):
@@ -30,6 +32,11 @@ def kinds(messages):
 
 def windows_of(messages, request=1):
     return [m for m in messages if m.kind == "window" and m.id == request]
+
+
+def untimed(windows):
+    """Without what it took to compute them."""
+    return [dataclasses.replace(window, checkpoint=None) for window in windows]
 
 
 def words_said(messages, request=None):
@@ -168,9 +175,9 @@ def test_detecting_languages_leaves_the_slots_free(spool):
 def test_a_cancelled_request_is_answered_once_and_says_nothing_more(spool):
     path = put_pcm(spool, tone(60))
 
-    messages = run_requests(FakeModel(), spool, [transcribe(path), Cancel(1), Cancel(1), Ping(2)])
+    messages = run_requests(FakeModel(), spool, [transcribe(path), Cancel(1), Cancel(1)])
 
-    assert sorted(kinds(messages)) == ["cancelled", "pong"]
+    assert kinds(messages) == ["cancelled"]
 
 
 def test_cancelling_between_steps_stops_a_long_recording(spool):
@@ -210,27 +217,66 @@ def test_a_request_that_is_cancelled_inside_the_slots_frees_them_for_the_next_st
     assert model.free_slots == 2
 
 
-def test_ping_tells_what_is_open(spool):
+class Observed:
+    """What the pulse told whenever the loop said something."""
+
+    def __init__(self, spool, model):
+        self.pulse = Pulse()
+        self.inbox = queue.SimpleQueue()
+        self.pongs = []
+        self.loop = Loop(model, self.inbox, self.note, spool, self.pulse)
+
+    def note(self, message):
+        self.pongs.append((message.kind, self.pulse.pong(9)))
+        if message.kind in ("done", "cancelled"):
+            self.inbox.put(Shutdown())
+
+    def run(self, *requests):
+        for request in requests:
+            self.inbox.put(request)
+        self.loop.run()
+
+
+def test_the_pulse_tells_what_is_open_and_that_somebody_works(spool):
     path = put_pcm(spool, tone(100))
+    observed = Observed(spool, FakeModel())
 
-    messages = run_requests(
-        FakeModel(), spool, [transcribe(path), transcribe(path, 2), Ping(3), Cancel(1), Cancel(2)]
-    )
+    observed.run(transcribe(path), transcribe(path, 2))
 
-    pong = final_answers(messages)[3]
-    assert (pong.requests, pong.steps) == (2, 0)
+    kind, pong = observed.pongs[0]
+    assert (kind, pong.requests, pong.is_working) == ("window", 2, True)
     assert pong.windows_waiting >= 2
 
 
-def test_ping_counts_the_steps(spool):
-    path = put_pcm(spool, tone(2))
+def test_the_pulse_counts_the_steps_and_the_turns_of_the_loop(spool):
     model = WordByWord()
+    observed = Observed(spool, model)
 
-    messages = run_requests(
-        model, spool, [transcribe(path)], answer=lambda m: [Ping(2)] if m.kind == "window" else []
-    )
+    observed.run(transcribe(put_pcm(spool, tone(2))))
 
-    assert final_answers(messages)[2].steps == len(model.steps_inside) == 5  # four words, the end
+    kind, pong = observed.pongs[-1]
+    assert kind == "done"
+    assert pong.steps == len(model.steps_inside) == 5  # four words, the end
+    assert pong.turns == 4  # the fifth is not over yet
+    assert observed.pulse.turns == 5
+
+
+def test_who_waits_for_a_recording_to_grow_does_not_work(spool):
+    path = put_pcm(spool, tone(2))
+    observed = Observed(spool, FakeModel())
+    told = []
+
+    class Patient(queue.SimpleQueue):
+        def get(self, block=True):
+            if block and not told:
+                told.append(observed.pulse.pong(9))
+                self.put(Cancel(1))
+            return super().get(block)
+
+    observed.inbox = observed.loop._inbox = Patient()
+    observed.run(transcribe(path, pcm_samples=100, pcm_is_complete=False))
+
+    assert [(pong.is_working, pong.requests) for pong in told] == [(False, 0)]
 
 
 def test_an_unknown_language_is_refused_with_some_that_are_known(spool):
@@ -241,6 +287,37 @@ def test_an_unknown_language_is_refused_with_some_that_are_known(spool):
     assert failed.code == "invalid_language"
     assert "'xx'" in failed.message
     assert "da" in failed.message
+
+
+def test_an_unknown_candidate_is_refused_unless_the_language_is_named(spool):
+    path = put_pcm(spool, tone(1))
+    candidates = ("da", "xx")
+
+    messages = run_requests(
+        FakeModel(),
+        spool,
+        [
+            transcribe(path, 1, languages=candidates),
+            transcribe(path, 2, languages=candidates, language="de"),
+        ],
+    )
+
+    final = final_answers(messages)
+    assert (final[1].kind, final[1].code) == ("failed", "invalid_language")
+    assert "'xx'" in final[1].message
+    assert (final[2].kind, final[2].language) == ("done", "de")
+
+
+def test_the_model_is_told_of_keywords_and_prompt_in_every_window(spool):
+    path = put_pcm(spool, np.concatenate([tone(20), silence(3), tone(20)]))
+    model = WordByWord()
+    asked = transcribe(path, prompt="Vi ses.", keywords=("Åse", "Søren"), language="da")
+
+    messages = run_requests(model, spool, [asked])
+
+    told = ["".join(map(chr, row.prompt_tokens)) for row in model.rows]
+    assert told == [" Åse, Søren. Vi ses."] * 2
+    assert messages[-1].prompt_tokens == len(told[0])
 
 
 def test_a_recording_that_cannot_be_read_fails_alone(spool):
@@ -398,6 +475,28 @@ def test_a_step_without_memory_is_taken_again_with_fewer_windows_and_nothing_is_
     assert messages[-1].kind == "done"
 
 
+def test_slots_come_back_when_the_memory_has(spool):
+    path = put_pcm(spool, tone(900))
+    model = Exhausted(room=1)
+    inbox = queue.SimpleQueue()
+    messages = []
+
+    def send(message):
+        messages.append(message)
+        if message.kind == "window" and message.index == 5:
+            model.room = 4  # whoever had taken the memory has gone
+        if message.kind == "done":
+            inbox.put(Shutdown())
+
+    inbox.put(transcribe(path, language="da"))
+    Loop(model, inbox, send, spool).run()
+
+    inside = [len(windows) for windows in model.steps_inside]
+    assert max(inside[200:1000]) == 1
+    assert max(inside[1200:]) > 1
+    assert words_said(messages) == [f" ord{n}" for n in range(1800)]
+
+
 def test_a_step_without_memory_for_a_single_window_fails_its_request(spool):
     path = put_pcm(spool, tone(20))
 
@@ -445,7 +544,7 @@ def test_a_detector_that_fails_late_frees_the_slots_of_its_request(spool, capsys
     late = put_pcm(spool, np.concatenate([tone(100), tone(100, 30_000)]))
     model = Deaf()
 
-    messages = run_requests(model, spool, [transcribe(late, language="da"), Ping(2)])
+    messages = run_requests(model, spool, [transcribe(late, language="da")])
 
     assert final_answers(messages)[1].code == "internal"
     assert not model._taken
@@ -510,7 +609,7 @@ def test_how_a_recording_grew_has_no_influence_on_what_is_said(spool, piece_seco
         ],
     )
 
-    assert windows_of(grown) == windows_of(whole)
+    assert untimed(windows_of(grown)) == untimed(windows_of(whole))
     assert grown[-1].duration_seconds == whole[-1].duration_seconds
     assert grown[-1].speech_seconds == whole[-1].speech_seconds
 
@@ -565,10 +664,10 @@ def test_news_of_a_request_that_is_not_open_are_ignored(spool):
     messages = run_requests(
         FakeModel(),
         spool,
-        [PcmGrown(9, 1, True), transcribe(path), Cancel(1), PcmGrown(1, 32_000, True), Ping(2)],
+        [PcmGrown(9, 1, True), transcribe(path), Cancel(1), PcmGrown(1, 32_000, True)],
     )
 
-    assert kinds(messages) == ["cancelled", "pong"]
+    assert kinds(messages) == ["cancelled"]
 
 
 def test_a_recording_that_turns_out_too_short_is_refused(spool):
@@ -672,13 +771,13 @@ def test_what_has_been_said_aloud_is_not_taken_back_but_doubted(spool):
     path = put_pcm(spool, tone(2))
     model = Doubtful(no_speech_prob=0.9, avg_logprob=-1.5)
 
-    (*_, silent) = run_requests(model, spool, [transcribe(path)])
+    silent = run_requests(model, spool, [transcribe(path)])
     messages = run_requests(model, spool, [transcribe(path, deltas=True)])
 
-    assert [dropped.reason for dropped in silent.dropped] == ["no_speech"]
+    assert [dropped.reason for dropped in judged(silent, "dropped")] == ["no_speech"]
     assert text_of(messages) == deltas_of(messages) == " ord0 ord1 ord2 ord3"
-    assert messages[-1].dropped == ()
-    assert {warned.reason for warned in messages[-1].warnings} == {"unsure"}
+    assert judged(messages, "dropped") == ()
+    assert {warned.reason for warned in judged(messages, "warnings")} == {"unsure"}
 
 
 @pytest.mark.parametrize("deltas", [False, True])
@@ -689,7 +788,7 @@ def test_without_guards_everything_the_model_said_is_kept_and_nothing_is_doubted
     messages = run_requests(model, spool, [transcribe(path, guards=False, deltas=deltas)])
 
     assert text_of(messages) == " ord0 ord1 ord2 ord3"
-    assert (messages[-1].dropped, messages[-1].warnings) == ((), ())
+    assert judged(messages, "dropped") == judged(messages, "warnings") == ()
     assert [row.ladder for row in model.rows] == [(0.0,)]
     assert not any(row.stops_loops for row in model.rows)
 

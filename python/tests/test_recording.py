@@ -11,9 +11,12 @@ from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.guards import compression_ratio
 from whisper_worker.protocol import Delta, Progress, WindowDone
 from whisper_worker.recording import Recording
+from whisper_worker.speech_detection import SpeechDetection
 from whisper_worker.speech_model import Decoded, TimedWord
 
 RATE = 16_000
+SPELLING = {0: b" Tog", 1: b"et", 2: b" k\xc3", 3: b"\xb8rer.", 4: b" Vi", 5: b" ses"}
+spell = SPELLING.__getitem__
 
 
 @pytest.fixture
@@ -28,7 +31,7 @@ def recording(spool):
         if announced is not None:
             asked = dataclasses.replace(asked, pcm_samples=announced, pcm_is_complete=False)
         pcm = PcmFile(path, spool, asked.pcm_samples, asked.pcm_is_complete)
-        return Recording(asked, pcm, EnergyListener(), prompt_tokens)
+        return Recording(asked, pcm, EnergyListener(), spell, prompt_tokens)
 
     return make
 
@@ -163,10 +166,9 @@ def test_a_text_where_nobody_spoke_is_left_out_and_reported(recording):
     subject.accept(window, decoded(" Tak fordi du så med", avg_logprob=-1.4, no_speech_prob=0.9))
 
     done, _ = subject.take_messages()
-    report = subject.report()
     assert done.segments == ()
-    assert [(d.reason, d.text) for d in report.dropped] == [("no_speech", " Tak fordi du så med")]
-    assert (report.dropped[0].start, report.dropped[0].end) == (done.start, done.end)
+    assert [(d.reason, d.text) for d in done.dropped] == [("no_speech", " Tak fordi du så med")]
+    assert (done.dropped[0].start, done.dropped[0].end) == (done.start, done.end)
 
 
 def test_without_guards_that_text_is_kept_and_nothing_is_reported(recording):
@@ -177,7 +179,7 @@ def test_without_guards_that_text_is_kept_and_nothing_is_reported(recording):
 
     done, _ = subject.take_messages()
     assert [segment.text for segment in done.segments] == [" Tak fordi du så med"]
-    assert (subject.report().dropped, subject.report().warnings) == ((), ())
+    assert (done.dropped, done.warnings) == ((), ())
 
 
 def test_an_unsure_text_is_kept_and_doubted(recording):
@@ -187,7 +189,7 @@ def test_an_unsure_text_is_kept_and_doubted(recording):
     subject.accept(window, decoded(" Hm.", avg_logprob=-1.5, attempts=3))
 
     done, _ = subject.take_messages()
-    (warned,) = subject.report().warnings
+    (warned,) = done.warnings
     assert (warned.reason, warned.text) == ("unsure", " Hm.")
     assert [segment.text for segment in done.segments] == [" Hm."]
 
@@ -226,6 +228,84 @@ def test_texts_and_tokens_of_segments_and_words_join_to_the_window_s(recording):
         assert segment.end == segment.words[-1].end
 
 
+def said_with_logprobs(*parts):
+    """A decoding of words, (text, tokens) each; token n has the log-probability -n/10."""
+    words = tuple(
+        TimedWord(text, tokens, i * 1.0, i + 1.0, 0.9, tuple(-token / 10 for token in tokens))
+        for i, (text, tokens) in enumerate(parts)
+    )
+    tokens = tuple(token for word in words for token in word.tokens)
+    logprobs = tuple(-token / 10 for token in tokens)
+    text = "".join(word.text for word in words)
+    return Decoded(text, tokens, -0.2, 1.0, 0.0, words, logprobs=logprobs)
+
+
+SENTENCES = ((" Toget", (0, 1)), (" kører.", (2, 3)), (" Vi", (4,)), (" ses", (5,)))
+
+
+@pytest.mark.parametrize("has_words", [True, False])
+def test_each_segment_tells_how_sure_its_tokens_were_in_bytes_that_join_to_its_text(
+    recording, has_words
+):
+    subject = recording(tone(4), word_timestamps=has_words, logprobs=True)
+    (window,) = windows_of(subject)
+    decoded_ = said_with_logprobs(*SENTENCES)
+
+    subject.accept(
+        window, dataclasses.replace(decoded_, words=decoded_.words if has_words else None)
+    )
+
+    done, _ = subject.take_messages()
+    assert len(done.segments) == (2 if has_words else 1)
+    for segment in done.segments:
+        assert [entry.logprob for entry in segment.logprobs] == [-t / 10 for t in segment.tokens]
+        joined = bytes(byte for entry in segment.logprobs for byte in entry.bytes)
+        assert joined == segment.text.encode()
+    entries = [entry.token for segment in done.segments for entry in segment.logprobs]
+    assert entries == [" Tog", "et", " k\ufffd", "\ufffdrer.", " Vi", " ses"]
+
+
+def test_who_did_not_ask_is_not_told_how_sure_the_tokens_were(recording):
+    subject = recording(tone(4), word_timestamps=True)
+    (window,) = windows_of(subject)
+
+    subject.accept(window, said_with_logprobs(*SENTENCES))
+
+    done, _ = subject.take_messages()
+    assert [segment.logprobs for segment in done.segments] == [None, None]
+
+
+def test_a_token_that_is_certain_is_not_more_than_certain(recording):
+    subject = recording(tone(4), logprobs=True)
+    (window,) = windows_of(subject)
+
+    subject.accept(window, Decoded(" Tog", (0,), 0.0, 1.0, 0.0, None, logprobs=(1e-6,)))
+
+    done, _ = subject.take_messages()
+    assert [entry.logprob for entry in done.segments[0].logprobs] == [0.0]
+
+
+def test_of_what_a_guard_drops_no_token_is_told(recording):
+    subject = recording(np.concatenate([tone(2), silence(3)]), word_timestamps=True, logprobs=True)
+    (window,) = windows_of(subject)
+    in_speech = said_with_logprobs((" Toget", (0, 1)), (" kører.", (2, 3))).words
+    far_off = TimedWord(" Vi", (4,), 4.5, 4.9, 0.1, (-2.3,))
+    whole = said_with_logprobs((" Toget", (0, 1)), (" kører.", (2, 3)), (" Vi", (4,)))
+
+    subject.accept(window, dataclasses.replace(whole, words=(*in_speech, far_off)))
+
+    done, _ = subject.take_messages()
+    (dropped,) = done.dropped
+    assert dropped.text == " Vi"
+    assert [e.token for s in done.segments for e in s.logprobs] == [
+        " Tog",
+        "et",
+        " k\ufffd",
+        "\ufffdrer.",
+    ]
+    assert all(len(segment.logprobs) == len(segment.tokens) for segment in done.segments)
+
+
 def test_a_window_in_which_nothing_was_said_has_no_segments_and_is_not_called_dropped(recording):
     subject = recording(tone(2))
     (window,) = windows_of(subject)
@@ -234,7 +314,7 @@ def test_a_window_in_which_nothing_was_said_has_no_segments_and_is_not_called_dr
 
     done, _ = subject.take_messages()
     assert done.segments == ()
-    assert subject.report().dropped == ()
+    assert done.dropped == ()
 
 
 @pytest.mark.parametrize("language", ["da", None])
@@ -292,6 +372,58 @@ def test_the_detected_language_s_probability_is_reported(recording):
     list(subject.take_messages())
 
     assert subject.report().language_probability == 0.91
+
+
+@pytest.mark.parametrize(
+    ("candidates", "language", "probability"),
+    [(("de", "en"), "en", 0.2), (("de",), "de", 0.1), (("en", "da", "en"), "da", 0.7)],
+)
+def test_the_language_is_the_most_probable_candidate_as_probable_as_among_all(
+    recording, candidates, language, probability
+):
+    subject = recording(tone(2), language=None, languages=candidates)
+    job = next(subject.jobs())
+    subject.hear_language({"da": 0.7, "en": 0.2, "de": 0.1})
+    subject.accept(job.window, decoded())
+    list(subject.take_messages())
+
+    report = subject.report()
+    assert (report.language, report.language_probability) == (language, probability)
+    assert subject.decode_row(job).language == language
+
+
+def test_candidates_are_no_language_of_silence(recording):
+    subject = recording(silence(5), language=None, languages=("de", "en"))
+
+    assert list(subject.jobs()) == []
+    assert subject.report().language is None
+
+
+def test_how_much_a_window_was_told_is_reported(recording):
+    subject = recording(two_windows(), prompt_tokens=(5, 6, 7))
+    for window in windows_of(subject):
+        subject.accept(window, decoded())
+    list(subject.take_messages())
+
+    assert subject.report().prompt_tokens == 3
+
+
+def test_where_no_window_was_decoded_none_was_told_anything(recording):
+    subject = recording(silence(5), prompt_tokens=(5, 6, 7))
+
+    assert list(subject.jobs()) == []
+    assert subject.report().prompt_tokens == 0
+
+
+def test_a_request_may_have_its_recording_divided_in_its_own_way(recording):
+    pcm = np.concatenate([tone(20), silence(1), tone(20)])
+    wish = SpeechDetection(None, 1000, None, 10)
+
+    windows = windows_of(recording(pcm, vad=wish))
+
+    assert len(windows_of(recording(pcm))) == 2
+    assert len(windows) >= 4
+    assert all(window.end - window.start <= 12 * RATE for window in windows)
 
 
 # Recordings that are still being written.
@@ -422,7 +554,7 @@ def test_a_credit_that_was_made_up_is_dropped_though_the_rest_was_said_aloud(rec
     (*_, done, _) = messages = list(subject.take_messages())
     assert "".join([*said, *texts(messages)]) == beginning
     assert "".join(segment.text for segment in done.segments) == beginning
-    assert [dropped.reason for dropped in subject.report().dropped] == ["subtitle_credit"]
+    assert [dropped.reason for dropped in done.dropped] == ["subtitle_credit"]
 
 
 def test_without_guards_nothing_is_held_back(recording):

@@ -121,7 +121,7 @@ def test_a_temperature_samples_and_the_same_window_samples_the_same(decode, clip
     assert other_window.tokens != first[0].tokens
 
 
-def test_the_average_log_probability_is_openai_s(tiny_da, decode, whisper, clips, encoded):
+def test_log_probabilities_and_their_average_are_openai_s(tiny_da, decode, whisper, clips, encoded):
     """Sum over tokens and end, of the tokens that were allowed, divided by tokens plus one."""
     (decoded,) = decode([row(encoded[0], clips[0])])
     facts = tiny_da.facts
@@ -136,8 +136,10 @@ def test_the_average_log_probability_is_openai_s(tiny_da, decode, whisper, clips
     logits[:, list(facts.suppressed)] = -torch.inf
     logits[len(prefix) - 1, list(facts.begin_suppressed)] = -torch.inf
     logprobs = logits.log_softmax(-1)
-    total = sum(logprobs[at - 1, ids[at]].item() for at in range(len(prefix), len(ids)))
+    *sure, end = [logprobs[at - 1, ids[at]].item() for at in range(len(prefix), len(ids))]
+    total = sum(sure) + end
 
+    assert decoded.logprobs == pytest.approx(sure, abs=1e-4)
     assert decoded.avg_logprob == pytest.approx(total / (len(decoded.tokens) + 1), abs=1e-4)
     assert decoded.no_speech_prob == pytest.approx(no_speech, abs=1e-5)
 

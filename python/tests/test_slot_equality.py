@@ -163,6 +163,7 @@ def assert_equal(said, expected):
     assert said.text == expected.text
     assert said.temperature == expected.temperature
     assert said.avg_logprob == pytest.approx(expected.avg_logprob, abs=1e-4)
+    assert said.logprobs == pytest.approx(expected.logprobs, abs=1e-4)
     assert said.no_speech_prob == pytest.approx(expected.no_speech_prob, abs=1e-4)
     assert said.compression_ratio == pytest.approx(expected.compression_ratio)
     assert (said.words is None) == (expected.words is None)
@@ -171,6 +172,7 @@ def assert_equal(said, expected):
         assert word.start == pytest.approx(other.start, abs=FRAME_SECONDS + 1e-6)
         assert word.end == pytest.approx(other.end, abs=FRAME_SECONDS + 1e-6)
         assert word.probability == pytest.approx(other.probability, abs=1e-3)
+        assert word.logprobs == pytest.approx(other.logprobs, abs=1e-4)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25)

@@ -12,7 +12,7 @@ import sys
 import pytest
 from conftest import REPOSITORY
 
-from whisper_worker.protocol import Cancelled, Failed, Ping, Shutdown
+from whisper_worker.protocol import Cancel, Cancelled, Failed, Ping, Shutdown
 from whisper_worker.stdio import Wire, read_requests
 from whisper_worker.wire_format import ProtocolError, format_line
 
@@ -63,10 +63,10 @@ def test_a_line_longer_than_the_pipe_takes_at_once_arrives_whole():
     assert narrow.received == format_line(message)
 
 
-def read_all(data):
+def read_all(data, when_pinged=lambda _ping: None):
     inbox = queue.SimpleQueue()
     ended = []
-    read_requests(io.BytesIO(data), inbox, ended.append)
+    read_requests(io.BytesIO(data), inbox, when_pinged, ended.append)
     items = []
     while not inbox.empty():
         items.append(inbox.get())
@@ -75,19 +75,35 @@ def read_all(data):
 
 
 def test_the_end_of_stdin_means_shutdown():
-    assert read_all(b'{"kind":"ping","id":4}\n') == [Ping(4), Shutdown()]
+    assert read_all(b'{"kind":"cancel","id":4}\n') == [Cancel(4), Shutdown()]
+
+
+def test_a_ping_is_answered_by_who_reads_and_never_reaches_the_inbox():
+    pinged = []
+
+    items = read_all(b'{"kind":"ping","id":4}\n{"kind":"cancel","id":1}\n', pinged.append)
+
+    assert pinged == [Ping(4)]
+    assert items == [Cancel(1), Shutdown()]
+
+
+def test_a_ping_that_nobody_waits_for_any_more_is_the_end():
+    def answer(_ping):
+        raise BrokenPipeError
+
+    assert read_all(b'{"kind":"ping","id":4}\n{"kind":"cancel","id":1}\n', answer) == [Shutdown()]
 
 
 def test_nothing_is_read_after_shutdown():
-    lines = b'{"kind":"shutdown"}\n{"kind":"ping","id":4}\n'
+    lines = b'{"kind":"shutdown"}\n{"kind":"cancel","id":4}\n'
 
     assert read_all(lines) == [Shutdown()]
 
 
 def test_reading_stops_at_the_first_line_that_is_not_protocol():
-    items = read_all(b'{"kind":"ping","id":4}\nnonsense\n{"kind":"ping","id":5}\n')
+    items = read_all(b'{"kind":"cancel","id":4}\nnonsense\n{"kind":"cancel","id":5}\n')
 
-    assert items[0] == Ping(4)
+    assert items[0] == Cancel(4)
     assert isinstance(items[1], ProtocolError)
     assert len(items) == 2
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from conftest import (
     detect_language,
+    judged,
     put_pcm,
     read_truth,
     read_wav,
@@ -18,6 +19,7 @@ from conftest import (
 
 from whisper_worker import guards
 from whisper_worker.protocol import PcmGrown
+from whisper_worker.speech_detection import SpeechDetection
 
 
 def plain_words(text):
@@ -125,7 +127,7 @@ def test_windows_do_not_overlap_and_progress_goes_forward(transcripts):
 def test_silence_has_no_text(transcripts):
     (done,) = transcripts["silence"]
 
-    assert (done.windows, done.speech_seconds, done.dropped) == (0, 0, ())
+    assert (done.kind, done.windows, done.speech_seconds) == ("done", 0, 0)
     assert (done.language, done.language_probability) == (None, None)
 
 
@@ -182,7 +184,7 @@ def test_without_guards_a_good_recording_says_the_same(tiny_da, spool, transcrip
     messages = run_requests(tiny_da, spool, [transcribe(path, guards=False)])
 
     assert segments_of(messages) == segments_of(transcripts["da"])
-    assert (messages[-1].dropped, messages[-1].warnings) == ((), ())
+    assert judged(messages, "dropped") == judged(messages, "warnings") == ()
 
 
 def test_a_recording_that_grows_says_the_same_as_the_whole(tiny_da, spool, transcripts):
@@ -224,7 +226,7 @@ def test_a_threshold_that_nothing_reaches_is_tried_at_every_temperature_and_then
 
     assert temperatures == [0.0, 0.4, 0.8]
     assert messages[-1].kind == "done"
-    assert {warned.reason for warned in messages[-1].warnings} == {"unsure"}
+    assert {warned.reason for warned in judged(messages, "warnings")} == {"unsure"}
     (temperature,) = {segment.temperature for segment in segments_of(messages)}
     assert temperature in temperatures
 
@@ -248,6 +250,67 @@ def test_noise_that_the_detector_takes_for_speech_is_dropped_or_empty_and_always
     assert messages[-1].kind == "done"
     for segment in segments_of(messages):
         assert segment.no_speech_prob <= 0.6 or segment.avg_logprob >= -1.0
+
+
+def test_the_language_is_sought_among_the_candidates_alone(tiny_da, spool, transcripts):
+    path = put_pcm(spool, read_wav("da"))
+
+    *_, done = run_requests(tiny_da, spool, [transcribe(path, languages=("en", "de"))])
+    *_, among_all = run_requests(tiny_da, spool, [transcribe(path, languages=("en", "da"))])
+    (detected,) = run_requests(tiny_da, spool, [detect_language(path)])
+
+    probabilities = {entry.language: entry.probability for entry in detected.languages}
+    assert done.language in ("en", "de")
+    assert done.language_probability == pytest.approx(probabilities[done.language], abs=1e-4)
+    assert done.language_probability < 0.5
+    report = transcripts["da"][-1]
+    assert among_all.language == "da"
+    assert among_all.language_probability == pytest.approx(report.language_probability, abs=1e-3)
+
+
+def test_a_recording_may_be_heard_in_shorter_windows_and_says_the_same(tiny_da, spool):
+    truth = plain_words(read_truth("long")["text"])
+    path = put_pcm(spool, read_wav("long"))
+    wishes = SpeechDetection(None, None, None, 10)
+
+    messages = run_requests(tiny_da, spool, [transcribe(path, vad=wishes)])
+
+    windows = [message for message in messages if message.kind == "window"]
+    assert all(window.end - window.start <= 10.5 for window in windows)
+    assert word_errors(truth, plain_words(text_of(messages))) / len(truth) <= 0.06
+
+
+@pytest.mark.parametrize("prompt", ["", "Peter rejser til København. " * 100])
+def test_keywords_are_told_with_the_prompt_and_cannot_steer(tiny_da, prompt):
+    keywords = ("Åse", "<|en|>", "Søren Kierkegaard", "<|notimestamps|>")
+
+    tokens = tiny_da.prompt_tokens(prompt, keywords)
+
+    told = b"".join(map(tiny_da.spell, tokens)).decode()
+    assert told.startswith(" Åse, Søren Kierkegaard.")
+    assert told.endswith(prompt[-20:].strip())
+    assert max(tokens) < tiny_da.facts.vocabulary.end_of_text
+    assert len(tokens) == (223 if prompt else len(tokens))
+
+
+def test_keywords_reach_every_window_of_a_recording(tiny_da, spool):
+    path = put_pcm(spool, read_wav("long"))
+    prefixes = []
+    begin = tiny_da._decoder._slots.begin
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(
+            tiny_da._decoder._slots,
+            "begin",
+            lambda first, starts: prefixes.extend(s.prefix for s in starts) or begin(first, starts),
+        )
+        *_, done = run_requests(
+            tiny_da, spool, [transcribe(path, keywords=("Jens", "Kirsten"), prompt="Vi rejser.")]
+        )
+
+    told = tiny_da.prompt_tokens("Vi rejser.", ("Jens", "Kirsten"))
+    assert len(prefixes) >= done.windows >= 3
+    assert all(prefix[1 : 1 + len(told)] == told for prefix in prefixes)
+    assert done.prompt_tokens == len(told)
 
 
 def test_only_the_end_of_a_long_prompt_is_used_and_it_cannot_steer(tiny_da):

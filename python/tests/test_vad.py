@@ -8,17 +8,11 @@ from conftest import silence, tone
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from whisper_worker.division import USUAL, Division, division_for
 from whisper_worker.energy_vad import EnergyListener
+from whisper_worker.speech_detection import SPEECH_DETECTION_RANGES, SpeechDetection
 from whisper_worker.speech_listener import FRAME_SAMPLES, hear_all
-from whisper_worker.speech_regions import (
-    MAX_REGION_FRAMES,
-    MAX_WINDOW_SAMPLES,
-    PADDING_SAMPLES,
-    PaddedRegion,
-    Region,
-    RegionFinder,
-    RegionPadder,
-)
+from whisper_worker.speech_regions import PaddedRegion, Region, RegionFinder, RegionPadder
 from whisper_worker.vad import WindowCutter, WindowPacker, cut_windows
 
 RATE = 16_000
@@ -51,15 +45,20 @@ def frames(*spans):
     )
 
 
-def find_regions(probabilities):
+def find_regions(probabilities, division=USUAL):
     """In frames."""
-    finder = RegionFinder()
-    found = [*(finder.hear(probability) for probability in probabilities), finder.finish()]
+    finder = RegionFinder(division)
+    found = [*map(finder.hear, probabilities.tolist()), finder.finish()]
     return [region for region in found if region]
 
 
-def regions_in(*spans):
-    return find_regions(frames(*spans))
+def regions_in(*spans, **wishes):
+    return find_regions(frames(*spans), divided(**wishes))
+
+
+def divided(**wishes):
+    """The division of a request that asks for this alone."""
+    return division_for(SpeechDetection(**{**dict.fromkeys(SPEECH_DETECTION_RANGES), **wishes}))
 
 
 def pad_regions(regions, sample_count):
@@ -89,8 +88,8 @@ def in_pieces(samples, lengths):
         at += length
 
 
-def cut_in_pieces(listener, pcm, lengths):
-    cutter = WindowCutter(listener)
+def cut_in_pieces(listener, pcm, lengths, division=USUAL):
+    cutter = WindowCutter(listener, division)
     windows = [window for piece in in_pieces(pcm, lengths) for window in cutter.hear(piece)]
     return windows + cutter.finish()
 
@@ -142,12 +141,13 @@ def test_endless_speech_is_cut_where_it_was_least_probable():
 
 
 def test_what_is_left_after_a_cut_is_kept_however_short_it_is():
-    probabilities = np.full(MAX_REGION_FRAMES + 3, 0.9, np.float32)
-    probabilities[MAX_REGION_FRAMES - 1] = 0.6  # the cut leaves four frames, too short otherwise
+    longest = USUAL.max_region_frames
+    probabilities = np.full(longest + 3, 0.9, np.float32)
+    probabilities[longest - 1] = 0.6  # the cut leaves four frames, too short otherwise
 
     regions = find_regions(probabilities)
 
-    assert [region.end - region.start for region in regions] == [MAX_REGION_FRAMES - 1, 4]
+    assert [region.end - region.start for region in regions] == [longest - 1, 4]
 
 
 def test_a_region_gets_air_on_both_sides():
@@ -241,8 +241,8 @@ def test_no_speech_is_lost_or_doubled_and_no_window_is_too_long(gaps_and_lengths
     for window in windows:
         assert window.start <= window.speech[0].start
         assert window.end >= window.speech[-1].end
-        assert window.end - window.start <= MAX_WINDOW_SAMPLES
-        assert window.speech[0].start - window.start <= PADDING_SAMPLES
+        assert window.end - window.start <= USUAL.max_window_samples
+        assert window.speech[0].start - window.start <= USUAL.padding_samples
     for before, after in pairwise(windows):
         assert before.end <= after.start
 
@@ -269,10 +269,115 @@ def test_every_window_of_any_probabilities_fits_the_model_however_it_was_fed(run
     covered = np.zeros(len(pcm) + 1, int)
     for window in windows:
         assert 0 <= window.start < window.end <= len(pcm)
-        assert window.end - window.start <= MAX_WINDOW_SAMPLES
+        assert window.end - window.start <= USUAL.max_window_samples
         covered[window.start] += 1
         covered[window.end] -= 1
     assert covered.cumsum().max(initial=0) <= 1
+
+
+# What a request asks of the division.
+
+
+def test_who_asks_for_what_is_usual_gets_what_is_usual():
+    usual = {"threshold": 0.5, "padding_ms": 250, "silence_ms": 160, "max_speech_seconds": 29}
+
+    assert division_for(None) == divided() == divided(**usual) == Division()
+    assert Division().full_enough_samples == 15 * RATE
+    assert Division().cut_search_frames == 5 * RATE // FRAME_SAMPLES
+
+
+@pytest.mark.parametrize(("threshold", "regions"), [(0, 1), (0.25, 1), (0.26, 0), (1, 0)])
+def test_from_the_threshold_on_a_stretch_is_speech(threshold, regions):
+    assert len(regions_in((1, 0.25), threshold=threshold)) == regions
+
+
+@pytest.mark.parametrize(("threshold", "silence"), [(0.9, 0.75), (0.1, 0.01), (0.005, 0.005)])
+def test_speech_ends_a_little_below_the_threshold(threshold, silence):
+    division = divided(threshold=threshold)
+
+    assert division.silence_threshold == pytest.approx(silence)
+    assert division.silence_threshold <= division.speech_threshold
+
+
+@pytest.mark.parametrize(("silence_ms", "regions"), [(0, 2), (480, 2), (600, 1), (4000, 1)])
+def test_a_silence_of_the_length_that_was_asked_for_divides_speech(silence_ms, regions):
+    found = regions_in((1, 0.9), (0.512, 0.0), (1, 0.9), silence_ms=silence_ms)
+
+    assert len(found) == regions
+
+
+def test_a_pause_that_is_too_short_to_divide_speech_is_where_it_is_cut_all_the_same():
+    wishes = {"silence_ms": 4000, "max_speech_seconds": 10}
+
+    first, second = regions_in((8, 0.9), (3, 0.0), (5, 0.9), **wishes)
+
+    assert first.end * FRAME_SAMPLES / RATE == pytest.approx(8, abs=0.04)
+    assert second.start * FRAME_SAMPLES / RATE == pytest.approx(11, abs=0.04)
+
+
+@pytest.mark.parametrize("padding_ms", [0, 100, 2000])
+def test_a_window_begins_and_ends_with_the_padding_that_was_asked_for(padding_ms):
+    pcm = np.zeros(9 * RATE, np.int16)
+    probabilities = frames((4, 0.0), (1, 0.9), (4, 0.0))
+
+    (window,) = cut_in_pieces(Reader(probabilities), pcm, [RATE], divided(padding_ms=padding_ms))
+
+    (speech,) = window.speech
+    assert speech.start - window.start == window.end - speech.end == padding_ms * RATE // 1000
+
+
+def test_no_more_speech_is_heard_at_once_than_was_asked_for():
+    pcm = np.zeros(60 * RATE, np.int16)
+    division = divided(max_speech_seconds=10)
+
+    windows = cut_in_pieces(Reader(frames((60, 0.9))), pcm, [7 * RATE], division)
+
+    assert [window.end for window in windows[:-1]] == [window.start for window in windows[1:]]
+    assert all(window.end - window.start <= 10.5 * RATE for window in windows)
+    assert 6 <= len(windows) <= 9  # cut between 5 and 10 s: at the quietest frame of the half
+
+
+def test_short_sentences_still_share_a_window_that_is_as_long_as_was_asked_for():
+    pcm = np.zeros(30 * RATE, np.int16)
+    heard = frames(*[(1.5, 0.9), (0.5, 0.0)] * 15)
+
+    windows = cut_in_pieces(Reader(heard), pcm, [RATE], divided(max_speech_seconds=8))
+
+    assert all(len(window.speech) >= 2 for window in windows[:-1])
+    assert all(window.end - window.start <= 8.5 * RATE for window in windows)
+
+
+wishes = st.builds(
+    SpeechDetection,
+    **{name: st.none() | st.floats(*ends) for name, ends in SPEECH_DETECTION_RANGES.items()},
+)
+
+
+@given(probability_lists, st.integers(0, FRAME_SAMPLES - 1), piece_lengths, wishes)
+@settings(max_examples=500, deadline=None)
+def test_whatever_is_asked_for_windows_fit_and_all_speech_is_in_one(runs, lack, lengths, asked):
+    probabilities = np.concatenate(
+        [np.zeros(0, np.float32), *(np.full(n, p, np.float32) for n, p in runs)]
+    )
+    pcm = np.zeros(max(0, len(probabilities) * FRAME_SAMPLES - lack), np.int16)
+    division = division_for(asked)
+
+    windows = cut_in_pieces(Reader(probabilities), pcm, lengths, division)
+
+    assert windows == cut_in_pieces(Reader(probabilities), pcm, [len(pcm) or 1], division)
+    for window in windows:
+        assert 0 <= window.start < window.end <= len(pcm)
+        assert window.end - window.start <= division.max_window_samples <= 29.5 * RATE
+        for region in window.speech:
+            assert window.start <= region.start < region.end <= window.end
+    assert all(before.end <= after.start for before, after in pairwise(windows))
+    found = [region for window in windows for region in window.speech]
+    expected = find_regions(probabilities, division)
+    assert [region.start for region in found] == [r.start * FRAME_SAMPLES for r in expected]
+    for region in expected:
+        assert region.end - region.start <= division.max_region_frames
+        heard = probabilities[region.start : region.end]
+        assert max(heard.tolist()) >= division.silence_threshold
 
 
 @given(piece_lengths, st.integers(0, 70 * RATE))

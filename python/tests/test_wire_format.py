@@ -1,11 +1,13 @@
 """The wire, held to the golden lines that vitest reads too."""
 
+import dataclasses
 import json
 
 import pytest
 from conftest import REPOSITORY
 
 from whisper_worker import protocol
+from whisper_worker.speech_detection import SPEECH_DETECTION_RANGES
 from whisper_worker.wire_format import (
     MAX_LINE_BYTES,
     REQUEST_KINDS,
@@ -18,6 +20,7 @@ from whisper_worker.wire_format import (
 GOLDEN = REPOSITORY / "test" / "protocol"
 MESSAGE_KINDS = protocol.Message.__args__
 PING = b'{"kind":"ping","id":4}'
+NO_WISHES = dict.fromkeys(("threshold", "padding_ms", "silence_ms", "max_speech_seconds"))
 
 
 def golden_lines(name):
@@ -89,6 +92,20 @@ def test_a_line_that_is_not_protocol_is_refused_with_the_reason(line, complaint)
         ("pcm_is_complete", None),
         ("deltas", 1),
         ("guards", "yes"),
+        ("languages", []),
+        ("languages", "da"),
+        ("languages", ["da", 5]),
+        ("keywords", None),
+        ("keywords", [None]),
+        ("logprobs", None),
+        ("vad", {"threshold": 0.5}),
+        ("vad", {**NO_WISHES, "threshold": 1.01}),
+        ("vad", {**NO_WISHES, "threshold": -0.01}),
+        ("vad", {**NO_WISHES, "padding_ms": 5001}),
+        ("vad", {**NO_WISHES, "padding_ms": "300"}),
+        ("vad", {**NO_WISHES, "silence_ms": 4001}),
+        ("vad", {**NO_WISHES, "max_speech_seconds": 4.9}),
+        ("vad", {**NO_WISHES, "max_speech_seconds": 29.1}),
     ],
 )
 def test_a_transcription_with_an_impossible_value_is_refused(field, value):
@@ -96,6 +113,16 @@ def test_a_transcription_with_an_impossible_value_is_refused(field, value):
 
     with pytest.raises(ProtocolError):
         parse_request(json.dumps({**body, field: value}).encode())
+
+
+@pytest.mark.parametrize("end", [0, 1])
+def test_every_wish_for_the_speech_detector_may_be_as_low_and_as_high_as_it_gets(end):
+    body = json.loads(golden_lines("requests.jsonl")[0])
+    wishes = {name: bounds[end] for name, bounds in SPEECH_DETECTION_RANGES.items()}
+
+    request = parse_request(json.dumps({**body, "vad": wishes}).encode())
+
+    assert dataclasses.asdict(request.vad) == wishes
 
 
 @pytest.mark.parametrize("kind", ["detect_language", "pcm"])

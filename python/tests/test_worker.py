@@ -17,7 +17,7 @@ def fake(spool):
 
 def test_the_first_line_is_hello_with_the_protocol_and_the_process(spool):
     with WorkerProcess(spool, "--fake") as worker:
-        assert worker.hear() == {"kind": "hello", "protocol": 2, "pid": worker.process.pid}
+        assert worker.hear() == {"kind": "hello", "protocol": 3, "pid": worker.process.pid}
         assert worker.hear()["kind"] == "ready"
 
 
@@ -65,15 +65,15 @@ def test_shutdown_ends_the_worker_with_status_0(fake):
     assert fake.process.wait() == 0
 
 
-def test_ping_is_answered_while_a_recording_is_decoded(fake, spool):
-    path = put_pcm(spool, tone(100))
-    fake.say(transcribe(path, prompt="[[sleep 0.1]]"))
+def test_ping_is_answered_in_the_middle_of_a_step_that_takes_long(fake, spool):
+    fake.say(transcribe(put_pcm(spool, tone(5)), prompt="[[sleep 60]]"))
+    while fake.answer(Ping(8))[-1]["requests"] == 0:
+        pass  # it has not been read yet
 
-    fake.say(Ping(9))
+    (pong,) = fake.answer(Ping(9))
 
-    pong = fake.hear_until("pong")[-1]
-    assert (pong["id"], pong["requests"]) == (9, 1)
-    assert pong["windows_waiting"] >= 0
+    assert (pong["kind"], pong["id"], pong["requests"]) == ("pong", 9, 1)
+    assert (pong["is_working"], pong["turns"], pong["steps"]) == (True, 0, 0)
 
 
 def test_a_request_can_be_cancelled_while_it_is_decoded(fake, spool):
@@ -104,6 +104,16 @@ def test_a_line_that_is_not_protocol_is_fatal_with_status_3(fake, line):
     (message,), status = fake.end()
     assert (message["kind"], message["code"]) == ("fatal", "protocol_error")
     assert status == 3
+
+
+def test_when_nobody_listens_any_more_it_ends_even_when_a_batch_takes_long(fake, spool):
+    fake.say(transcribe(put_pcm(spool, tone(5)), prompt="[[sleep 60]]"))
+
+    fake.process.stdout.close()
+    fake.process.stdin.close()
+
+    assert fake.process.wait() == 0
+    fake.process.stdin = fake.process.stdout = None
 
 
 def test_a_line_that_is_not_protocol_is_fatal_even_when_a_batch_takes_long(fake, spool):

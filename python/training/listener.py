@@ -57,12 +57,16 @@ class Listener:
             "pcm_samples": len(audio),
             "pcm_is_complete": True,
             "language": language,
+            "languages": None,
             "task": "transcribe",
             "prompt": None,
+            "keywords": [],
             "temperature": 0,
             "word_timestamps": True,
+            "logprobs": False,
             "deltas": False,
             "guards": True,
+            "vad": None,
         }
         self._next_id += 1
         assert self._process.stdin is not None

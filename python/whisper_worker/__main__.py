@@ -17,7 +17,8 @@ from typing import BinaryIO
 
 from whisper_worker.failures import FatalFailure
 from whisper_worker.loop import Loop
-from whisper_worker.protocol import PROTOCOL_VERSION, Fatal, Hello, Loading
+from whisper_worker.protocol import PROTOCOL_VERSION, Fatal, Hello, Loading, Ping
+from whisper_worker.pulse import Pulse
 from whisper_worker.speech_model import SpeechModel
 from whisper_worker.stdio import (
     Inbox,
@@ -104,16 +105,20 @@ def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO, choose: Choose = ch
     """From hello to the end of stdin."""
     wire.send(Hello(PROTOCOL_VERSION, os.getpid()))
     inbox = Inbox()
+    pulse = Pulse()
     loops: list[Loop] = []
+
+    def answer(ping: Ping) -> None:
+        wire.send(pulse.pong(ping.id))
 
     def end_soon(problem: ProtocolError | None) -> None:
         timer = threading.Timer(GRACE_SECONDS, _end_now, (loops, wire, problem))
         timer.daemon = True
         timer.start()
 
-    start_reader(stdin, inbox, when_ended=end_soon)
+    start_reader(stdin, inbox, when_pinged=answer, when_ended=end_soon)
     model = choose(arguments, wire)
-    loop = Loop(model, inbox, wire.send, arguments.spool_dir)
+    loop = Loop(model, inbox, wire.send, arguments.spool_dir, pulse)
     loops.append(loop)
     wire.send(model.describe())
     loop.run()
@@ -121,12 +126,15 @@ def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO, choose: Choose = ch
 
 def _end_now(loops: Sequence[Loop], wire: Wire, problem: ProtocolError | None) -> None:
     """The main thread is still busy, in a batch or in loading: answer for it and go."""
-    if problem is not None:
-        wire.send(Fatal("protocol_error", str(problem)))
-        os._exit(FATAL_STATUS)
-    for loop in loops:
-        loop.abandon()
-    os._exit(0)
+    status = 0 if problem is None else FATAL_STATUS
+    try:
+        if problem is not None:
+            wire.send(Fatal("protocol_error", str(problem)))
+        else:
+            for loop in loops:
+                loop.abandon()
+    finally:
+        os._exit(status)  # also when Node is gone, and nobody hears the answers
 
 
 def main(choose: Choose = choose_model) -> int:

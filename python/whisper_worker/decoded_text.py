@@ -80,6 +80,7 @@ def assemble(
         temperature=said.temperature,
         attempts=attempts,
         has_looped=said.has_looped,
+        logprobs=said.logprobs,
     )
 
 
@@ -98,8 +99,9 @@ def time_words(
     first = 0
     for piece in split_into_words(tokens, token_bytes, language):
         end = first + len(piece.tokens)
-        sure = [math.exp(logprob) for logprob in logprobs[first:end]]
-        probability = math.fsum(sure) / len(sure)
-        words.append(TimedWord(piece.text, piece.tokens, starts[first], starts[end], probability))
+        own = tuple(logprobs[first:end])
+        probability = math.fsum(map(math.exp, own)) / len(own)
+        word = TimedWord(piece.text, piece.tokens, starts[first], starts[end], probability, own)
+        words.append(word)
         first = end
     return tuple(words)

@@ -3,9 +3,9 @@
 Deterministic, so that tests can count: " ord0" is spoken from 0.0 to 0.5 s of the recording,
 " ord7" from 3.5 to 4.0 s. Silence gets no words. The language is always Danish.
 
-A prompt may contain one order, for tests of what real models do only on bad days:
+A prompt may contain orders, for tests of what real models do only on bad days:
 `[[sleep 0.2]]` decodes every window for 0.2 s, `[[crash]]` ends the process with status 9,
-`[[fail]]` raises.
+`[[fail]]` raises. `[[log]]` writes the number of every window that is decoded to stderr.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from __future__ import annotations
 import os
 import platform
 import re
+import sys
 import time
 from collections.abc import Mapping, Sequence
 
@@ -21,13 +22,16 @@ import numpy.typing as npt
 
 from whisper_worker.audio import to_seconds
 from whisper_worker.energy_vad import EnergyListener
+from whisper_worker.prompting import tell
 from whisper_worker.protocol import ModelIdentity, Ready
 from whisper_worker.speech_listener import SpeechListener
 from whisper_worker.speech_model import Decoded, DecodeRow, Ended, Spoken, TimedWord
 from whisper_worker.vad import Window
 
 WORD_SECONDS = 0.5
-_ORDER = re.compile(r"\[\[(sleep|crash|fail) ?([\d.]*)\]\]")
+_PROMPT_ROOM = 223  # as much as a real Whisper reads
+_WORD_LOGPROB = -0.1
+_ORDER = re.compile(r"\[\[(sleep|crash|fail|log) ?([\d.]*)\]\]")
 
 
 class FakeModel:
@@ -59,8 +63,12 @@ class FakeModel:
             versions={"python": platform.python_version()},
         )
 
-    def prompt_tokens(self, prompt: str) -> tuple[int, ...]:
-        return tuple(map(ord, prompt))
+    def prompt_tokens(self, prompt: str, keywords: Sequence[str] = ()) -> tuple[int, ...]:
+        """A character is a token."""
+        return tell(prompt, keywords, lambda text: tuple(map(ord, text)), _PROMPT_ROOM)
+
+    def spell(self, token: int) -> bytes:
+        return f" ord{token}".encode()
 
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
         if len(self._taken) + len(windows) > self.slots:
@@ -74,7 +82,7 @@ class FakeModel:
 
     def start(self, rows: Sequence[DecodeRow]) -> None:
         for row in rows:
-            _obey("".join(map(chr, row.prompt_tokens)))
+            _obey("".join(map(chr, row.prompt_tokens)), row.window)
         self._started |= {row.encoded: row for row in rows}
 
     def step(self) -> list[Spoken | Ended]:
@@ -97,7 +105,8 @@ class FakeModel:
         return Decoded(
             text="".join(word.text for word in words),
             tokens=tuple(token for word in words for token in word.tokens),
-            avg_logprob=-0.1,
+            logprobs=(_WORD_LOGPROB,) * len(words),
+            avg_logprob=_WORD_LOGPROB,
             compression_ratio=1.0,  # counting compresses well, but is no loop
             no_speech_prob=0.01,
             words=words if row.word_timestamps else None,
@@ -113,14 +122,17 @@ def _words(window: Window) -> tuple[TimedWord, ...]:
         end = round(to_seconds(region.end) / WORD_SECONDS)
         for number in range(first, end):
             start = number * WORD_SECONDS - origin
-            words.append(TimedWord(f" ord{number}", (number,), start, start + WORD_SECONDS, 0.9))
+            times = (start, start + WORD_SECONDS)
+            words.append(TimedWord(f" ord{number}", (number,), *times, 0.9, (_WORD_LOGPROB,)))
     return tuple(words)
 
 
-def _obey(prompt: str) -> None:
+def _obey(prompt: str, window: Window) -> None:
     for order, argument in _ORDER.findall(prompt):
         if order == "sleep":
             time.sleep(float(argument))
+        elif order == "log":
+            print(f"window {window.index}", file=sys.stderr)
         elif order == "crash":
             os._exit(9)
         else:

@@ -218,7 +218,7 @@ def _describe(finding: _Finding, decoded: Decoded, window: Window) -> Dropped:
 
 
 def _without(decoded: Decoded, removed: range | None) -> Decoded:
-    """What is left: text, words and tokens go together. None: nothing is left."""
+    """What is left: text, words, tokens and how sure each was go together. None: nothing is."""
     words = decoded.words and tuple(
         word
         for index, word in enumerate(decoded.words)
@@ -229,6 +229,7 @@ def _without(decoded: Decoded, removed: range | None) -> Decoded:
         decoded,
         text=text,
         tokens=tuple(chain.from_iterable(word.tokens for word in words or ())),
+        logprobs=tuple(chain.from_iterable(word.logprobs for word in words or ())),
         words=words,
         compression_ratio=compression_ratio(text),
     )

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import assert_never
 
 from whisper_worker.admission import admit
-from whisper_worker.audio import PcmFile
 from whisper_worker.failures import FatalFailure, OutOfMemory, WorkerFailure
+from whisper_worker.opening import open_recording
 from whisper_worker.protocol import (
     Cancel,
     Cancelled,
@@ -20,15 +20,15 @@ from whisper_worker.protocol import (
     Failed,
     Message,
     PcmGrown,
-    Ping,
-    Pong,
     Shutdown,
     Transcribe,
 )
+from whisper_worker.pulse import Pulse
 from whisper_worker.recording import Recording, WindowJob
+from whisper_worker.room import Room
 from whisper_worker.scheduler import Scheduler
 from whisper_worker.speech_model import Ended, SpeechModel, Spoken
-from whisper_worker.stdio import Inbox
+from whisper_worker.stdio import Inbox, LoopRequest
 from whisper_worker.wire_format import ProtocolError
 
 _SMOOTHED_STEPS = 8
@@ -38,16 +38,22 @@ class Loop:
     """Every request that carries an id is answered exactly once."""
 
     def __init__(
-        self, model: SpeechModel, inbox: Inbox, send: Callable[[Message], None], spool: Path
+        self,
+        model: SpeechModel,
+        inbox: Inbox,
+        send: Callable[[Message], None],
+        spool: Path,
+        pulse: Pulse | None = None,
     ) -> None:
         self._model = model
         self._inbox = inbox
         self._send = send
         self._spool = spool
+        self._room = Room(model.slots)
         self._scheduler: Scheduler[WindowJob] = Scheduler(model.slots)
         self._open: dict[int, Recording] = {}
         self._inside: dict[object, WindowJob] = {}  # encoded window → whose it is
-        self._steps = 0
+        self._pulse = pulse or Pulse()
         self._step_seconds = 0.0  # of the last ones, smoothed: a GPU's come in fits and starts
 
     def run(self) -> None:
@@ -57,6 +63,7 @@ class Loop:
                 self._renew(recording)
             self._admit_windows()
             self._step()
+            self._pulse.turns += 1
         self.abandon()
 
     def abandon(self) -> None:
@@ -68,11 +75,15 @@ class Loop:
     def _read_inbox(self) -> bool:
         """Take in all that waits; with nothing to do, wait for something. False: the end."""
         while True:
-            has_work = self._inside or self._scheduler.has_waiting or self._listening()
+            has_work = bool(self._inside or self._scheduler.has_waiting or self._listening())
+            self._pulse.requests = len(self._open)
+            self._pulse.windows_waiting = self._scheduler.waiting_count
+            self._pulse.is_working = has_work
             try:
                 item = self._inbox.get(block=not has_work)
             except queue.Empty:
                 return True
+            self._pulse.is_working = True
             if isinstance(item, ProtocolError):
                 raise FatalFailure("protocol_error", str(item))
             if isinstance(item, Shutdown):
@@ -82,7 +93,7 @@ class Loop:
     def _listening(self) -> list[Recording]:
         return [recording for recording in self._open.values() if recording.is_listening]
 
-    def _receive(self, request: Transcribe | DetectLanguage | PcmGrown | Cancel | Ping) -> None:
+    def _receive(self, request: LoopRequest) -> None:
         match request:
             case Transcribe() | DetectLanguage():
                 self._open_request(request)
@@ -90,9 +101,6 @@ class Loop:
                 self._grow(request)
             case Cancel():
                 self._cancel(request.id)
-            case Ping():
-                waiting = self._scheduler.waiting_count
-                self._send(Pong(request.id, self._steps, len(self._open), waiting))
             case _:
                 assert_never(request)
 
@@ -100,7 +108,7 @@ class Loop:
         if request.id in self._open:
             raise FatalFailure("protocol_error", f"id {request.id} is already in use")
         try:
-            recording = self._make_recording(request)
+            recording = open_recording(request, self._model, self._spool)
             self._open[request.id] = recording
             self._scheduler.add(request.id, self._failing_softly(recording))
             if request.id not in self._open:
@@ -108,24 +116,6 @@ class Loop:
             self._finish_if_spent(recording)
         except Exception as error:
             self._fail(request.id, error)
-
-    def _make_recording(self, request: Transcribe | DetectLanguage) -> Recording:
-        pcm = PcmFile(request.pcm_path, self._spool, request.pcm_samples, request.pcm_is_complete)
-        prompt_tokens: tuple[int, ...] = ()
-        if isinstance(request, Transcribe):
-            self._check_language(request.language)
-            prompt_tokens = self._model.prompt_tokens(request.prompt or "")
-        return Recording(request, pcm, self._model.listen(), prompt_tokens)
-
-    def _check_language(self, language: str | None) -> None:
-        known = self._model.languages
-        if language is not None and language not in known:
-            some = ", ".join(sorted(known)[:8])
-            raise WorkerFailure(
-                "invalid_language",
-                f"The model does not know the language {language[:20]!r}. "
-                f"It knows {len(known)}, among them {some}.",
-            )
 
     def _failing_softly(self, recording: Recording) -> Iterator[WindowJob | None]:
         """A recording whose windows cannot be found fails alone, not the step that asked."""
@@ -158,6 +148,7 @@ class Loop:
     def _forget(self, request: int) -> None:
         """Nothing more is done for it: its slots are free from now on."""
         self._open.pop(request, None)
+        self._pulse.requests = len(self._open)
         self._scheduler.cancel(request)
         for encoded, job in list(self._inside.items()):
             if job.recording.request.id == request:
@@ -212,8 +203,9 @@ class Loop:
         return []
 
     def _lower_slots(self, slots: int) -> None:
-        self._scheduler.slots = max(1, min(self._scheduler.slots, slots))
-        print(f"out of memory: {self._scheduler.slots} slots from now on", file=sys.stderr)
+        self._room.shrink(slots)
+        self._scheduler.slots = self._room.slots
+        print(f"out of memory: {self._room.slots} slots for a while", file=sys.stderr)
 
     def _leave(self, job: WindowJob) -> None:
         """Its slot is free. That may have been the last of its request."""
@@ -231,7 +223,9 @@ class Loop:
         except Exception as error:
             self._give_up_step(error)
             return
-        self._steps += 1
+        self._pulse.steps += 1
+        self._room.step()
+        self._scheduler.slots = self._room.slots
         seconds = time.perf_counter() - began
         self._step_seconds += (seconds - self._step_seconds) / _SMOOTHED_STEPS
         share = seconds / len(self._inside)

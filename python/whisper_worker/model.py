@@ -17,6 +17,7 @@ from whisper_worker.detector import ChosenDetector
 from whisper_worker.device import Placement
 from whisper_worker.failures import FatalFailure, OutOfMemory
 from whisper_worker.mel import LogMel
+from whisper_worker.prompting import tell
 from whisper_worker.protocol import ModelIdentity, Ready
 from whisper_worker.repair import GenerationFacts
 from whisper_worker.slot_decoding import SlotDecoder
@@ -52,7 +53,8 @@ class WhisperModel:
         self._placement = placement
         self._identity = identity
         self._detector = detector
-        token_bytes = TokenBytes({id_: name for name, id_ in tokenizer.get_vocab().items()})
+        names = {id_: name for name, id_ in tokenizer.get_vocab().items()}
+        self._token_bytes = TokenBytes(names)
         self._slots = Slots(
             network,
             facts,
@@ -61,7 +63,9 @@ class WhisperModel:
             cross_dtype=placement.cross_dtype,
         )
         is_cuda = placement.device.type == "cuda"
-        self._decoder = SlotDecoder(self._slots, facts, token_bytes, look_ahead=1 if is_cuda else 0)
+        self._decoder = SlotDecoder(
+            self._slots, facts, self._token_bytes, look_ahead=1 if is_cuda else 0
+        )
         # A CPU encodes two windows no faster than one after the other.
         self.windows_per_encode = _CUDA_WINDOWS_PER_ENCODE if is_cuda else 1
 
@@ -107,14 +111,18 @@ class WhisperModel:
             },
         )
 
-    def prompt_tokens(self, prompt: str) -> tuple[int, ...]:
-        """The end of the prompt, as much as OpenAI's decoder takes: half the positions but one."""
-        if not prompt.strip():
-            return ()
-        ids: list[int] = self._tokenizer.encode(f" {prompt.strip()}", add_special_tokens=False)
-        # A prompt that spells a special token must not steer the decoder.
-        text = [id_ for id_ in ids if id_ < self.facts.vocabulary.end_of_text]
-        return tuple(text[-(self.network.config.max_target_positions // 2 - 1) :])
+    def prompt_tokens(self, prompt: str, keywords: Sequence[str] = ()) -> tuple[int, ...]:
+        """As many as OpenAI's decoder takes: half the positions but one."""
+        room = self.network.config.max_target_positions // 2 - 1
+        return tell(prompt, keywords, self._encode_text, room)
+
+    def _encode_text(self, text: str) -> list[int]:
+        """Without special tokens, even where the text spells some."""
+        ids: list[int] = self._tokenizer.encode(text, add_special_tokens=False)
+        return [id_ for id_ in ids if id_ < self.facts.vocabulary.end_of_text]
+
+    def spell(self, token: int) -> bytes:
+        return self._token_bytes[token]
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:

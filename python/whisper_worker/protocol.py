@@ -10,10 +10,31 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, TypeAlias
 
 from whisper_worker.failures import FailureCode, FatalCode
+from whisper_worker.speech_detection import SpeechDetection
 
-PROTOCOL_VERSION = 2
+PROTOCOL_VERSION = 3
 
 Task: TypeAlias = Literal["transcribe", "translate"]
+
+
+@dataclass(frozen=True)
+class Timings:
+    waited_seconds: float
+    vad_seconds: float
+    encode_seconds: float
+    decode_seconds: float
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """How far a recording has come with a window: with it, another child can go on after that."""
+
+    windows: int  # done, this one included
+    samples: int  # where it ends
+    language: str
+    language_probability: float | None
+    extra_attempts: int
+    timings: Timings
 
 
 @dataclass(frozen=True)
@@ -24,12 +45,17 @@ class Transcribe:
     pcm_samples: int
     pcm_is_complete: bool
     language: str | None
+    languages: tuple[str, ...] | None
     task: Task
     prompt: str | None
+    keywords: tuple[str, ...]
     temperature: float
     word_timestamps: bool
+    logprobs: bool
     deltas: bool
     guards: bool
+    vad: SpeechDetection | None
+    resume: Checkpoint | None
 
 
 @dataclass(frozen=True)
@@ -120,6 +146,15 @@ class Word:
 
 
 @dataclass(frozen=True)
+class TokenLogprob:
+    """`bytes` are exact; `token` is what they are alone, with U+FFFD for half a character."""
+
+    token: str
+    logprob: float
+    bytes: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Segment:
     seek: int
     start: float
@@ -131,6 +166,7 @@ class Segment:
     compression_ratio: float
     no_speech_prob: float
     words: tuple[Word, ...] | None
+    logprobs: tuple[TokenLogprob, ...] | None
 
 
 @dataclass(frozen=True)
@@ -139,26 +175,6 @@ class Delta:
     id: int
     index: int
     text: str
-
-
-@dataclass(frozen=True)
-class WindowDone:
-    kind: ClassVar[str] = "window"
-    id: int
-    index: int
-    start: float
-    end: float
-    language: str
-    segments: tuple[Segment, ...]
-
-
-@dataclass(frozen=True)
-class Progress:
-    kind: ClassVar[str] = "progress"
-    id: int
-    processed_seconds: float
-    duration_seconds: float
-    windows_done: int
 
 
 DropReason: TypeAlias = Literal["no_speech", "silence", "repetition", "subtitle_credit"]
@@ -186,11 +202,26 @@ class Warned:
 
 
 @dataclass(frozen=True)
-class Timings:
-    waited_seconds: float
-    vad_seconds: float
-    encode_seconds: float
-    decode_seconds: float
+class WindowDone:
+    kind: ClassVar[str] = "window"
+    id: int
+    index: int
+    start: float
+    end: float
+    language: str
+    segments: tuple[Segment, ...]
+    dropped: tuple[Dropped, ...]
+    warnings: tuple[Warned, ...]
+    checkpoint: Checkpoint
+
+
+@dataclass(frozen=True)
+class Progress:
+    kind: ClassVar[str] = "progress"
+    id: int
+    processed_seconds: float
+    duration_seconds: float
+    windows_done: int
 
 
 @dataclass(frozen=True)
@@ -201,9 +232,8 @@ class Done:
     speech_seconds: float
     language: str | None
     language_probability: float | None
+    prompt_tokens: int
     windows: int
-    dropped: tuple[Dropped, ...]
-    warnings: tuple[Warned, ...]
     timings: Timings
 
 
@@ -241,6 +271,8 @@ class Cancelled:
 class Pong:
     kind: ClassVar[str] = "pong"
     id: int
+    turns: int
+    is_working: bool
     steps: int
     requests: int
     windows_waiting: int

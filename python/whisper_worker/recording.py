@@ -6,39 +6,55 @@ Knows nothing of other recordings, slots or the wire. numpy only.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from whisper_worker.assembly import build_segments
-from whisper_worker.audio import HEARING_SAMPLES, SAMPLE_RATE, PcmFile, to_float, to_seconds
+from whisper_worker.assembly import Spell, build_segments
+from whisper_worker.audio import HEARING_SAMPLES, PcmFile, to_float, to_seconds
 from whisper_worker.deltas import Deltas
-from whisper_worker.guards import judge, temperature_ladder
+from whisper_worker.division import division_for
+from whisper_worker.guards import Judgement, judge, temperature_ladder
+from whisper_worker.hearing import Hearing
 from whisper_worker.protocol import (
+    Checkpoint,
     Delta,
     Detected,
     DetectLanguage,
     Done,
-    Dropped,
     LanguageProbability,
     Progress,
+    Segment,
     Timings,
     Transcribe,
-    Warned,
     WindowDone,
 )
 from whisper_worker.speech_listener import SpeechListener
 from whisper_worker.speech_model import Decoded, DecodeRow
 from whisper_worker.vad import Window, WindowCutter
 
-# The detector's turn is short: the slots wait for it. Ten seconds of audio take some milliseconds.
-_PIECE_SAMPLES = 10 * SAMPLE_RATE
-_PIECES_PER_TURN = 12
 # Repetitions at higher temperatures that a request may cost beyond its windows.
 _FREE_EXTRA_ATTEMPTS = 4
 _WINDOWS_PER_EXTRA_ATTEMPT = 4
+
+
+_NO_TIME = Timings(0.0, 0.0, 0.0, 0.0)
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """A window that is decoded and judged, on its way out."""
+
+    window: Window
+    judgement: Judgement
+    segments: tuple[Segment, ...]
+    extra_attempts: int
+
+    @property
+    def text(self) -> str:
+        return "".join(segment.text for segment in self.segments)
 
 
 @dataclass(eq=False)
@@ -59,34 +75,41 @@ class Recording:
         request: Transcribe | DetectLanguage,
         pcm: PcmFile,
         listener: SpeechListener,
+        spell: Spell,
         prompt_tokens: tuple[int, ...] = (),
     ) -> None:
+        asked = request if isinstance(request, Transcribe) else None
+        resumed = asked and asked.resume
         self.request = request
-        self.language = request.language if isinstance(request, Transcribe) else None
+        self.language = resumed.language if resumed else asked and asked.language
         self.encode_seconds = 0.0
         self.decode_seconds = 0.0
-        # Nothing was said for two minutes: there is more to hear, at the next turn.
-        self.is_listening = False
-        self._language_probabilities: Mapping[str, float] | None = None
+        self._language_probabilities: Mapping[str, float] = {}
+        self._language_probability = resumed and resumed.language_probability
+        self._candidates = asked and asked.languages
         self._pcm = pcm
-        self._cutter = WindowCutter(listener)
+        cutter = WindowCutter(listener, division_for(asked and asked.vad))
+        self._hearing = Hearing(pcm, cutter, resumed)
+        self._spell = spell if asked and asked.logprobs else None
         self._prompt_tokens = prompt_tokens
         self._arrived = time.perf_counter()
         self._started: float | None = None
-        self._vad_seconds = 0.0
-        self._speech_samples = 0
-        self._windows_found = 0
-        self._extra_attempts = 0
-        self._finished: dict[int, WindowDone] = {}  # decoded, but an earlier window is not
-        self._windows_sent = 0
+        self._time_before = resumed.timings if resumed else _NO_TIME
+        self._extra_attempts = resumed.extra_attempts if resumed else 0
+        self._extra_attempts_sent = self._extra_attempts
+        self._finished: dict[int, _Finished] = {}  # while an earlier window is not
+        self._windows_sent = resumed.windows if resumed else 0
         self._deltas = Deltas()
-        self._dropped: list[Dropped] = []
-        self._warnings: list[Warned] = []
 
     @property
     def duration_seconds(self) -> float:
         """So far, while the recording grows."""
         return to_seconds(len(self._pcm))
+
+    @property
+    def is_listening(self) -> bool:
+        """There is more to hear, at the next turn."""
+        return self._hearing.is_listening
 
     def grow(self, samples: int, is_complete: bool) -> None:
         """More of the recording is on disk."""
@@ -97,7 +120,7 @@ class Recording:
         if isinstance(self.request, DetectLanguage):
             yield from self._probe()
             return
-        for window in self._windows():
+        for window in self._hearing.windows():
             if window is None:
                 yield None
                 continue
@@ -107,44 +130,13 @@ class Recording:
 
     def _probe(self) -> Iterator[WindowJob | None]:
         """The first window; where nobody speaks, the beginning."""
-        for window in self._windows():
+        for window in self._hearing.windows():
             if window is not None:
                 yield WindowJob(self, window, is_probe=True)
                 return
             yield None
         beginning = Window(0, 0, min(len(self._pcm), HEARING_SAMPLES), ())
         yield WindowJob(self, beginning, is_probe=True)
-
-    def _windows(self) -> Iterator[Window | None]:
-        """Windows as they become certain. None: the recording has to grow first, or somebody else
-        may have a turn (then `is_listening`)."""
-        heard, pieces_in_a_row = 0, 0
-        while True:
-            is_complete = self._pcm.is_complete
-            piece = self._pcm.read(heard, heard + _PIECE_SAMPLES)
-            heard += len(piece)
-            if len(piece):
-                windows = self._cut(lambda piece=piece: self._cutter.hear(piece))
-                yield from windows
-                pieces_in_a_row = 0 if windows else pieces_in_a_row + 1
-                if pieces_in_a_row == _PIECES_PER_TURN:
-                    self.is_listening, pieces_in_a_row = True, 0
-                    yield None
-                    self.is_listening = False
-            elif is_complete:
-                yield from self._cut(self._cutter.finish)
-                return
-            else:
-                yield None
-
-    def _cut(self, find: Callable[[], list[Window]]) -> list[Window]:
-        began = time.perf_counter()
-        windows = find()
-        self._vad_seconds += time.perf_counter() - began
-        self._windows_found += len(windows)
-        for window in windows:
-            self._speech_samples += sum(region.end - region.start for region in window.speech)
-        return windows
 
     def samples(self, window: Window) -> npt.NDArray[np.float32]:
         return to_float(self._pcm.read(window.start, window.end))
@@ -155,9 +147,10 @@ class Recording:
             self._started = time.perf_counter()
 
     def hear_language(self, probabilities: Mapping[str, float]) -> None:
-        """The language of the first window is the language of the recording."""
+        """The language of the first window is the recording's: the most probable that may be."""
         self._language_probabilities = probabilities
-        self.language = max(probabilities, key=probabilities.__getitem__)
+        self.language = max(self._candidates or probabilities, key=probabilities.__getitem__)
+        self._language_probability = round(probabilities[self.language], 4)
 
     @property
     def _known_language(self) -> str:
@@ -188,7 +181,7 @@ class Recording:
     def _ladder(self) -> tuple[float, ...]:
         """Noise fails at every temperature; it may not cost many times what speech costs."""
         asked = self._asked
-        allowed = _FREE_EXTRA_ATTEMPTS + self._windows_found // _WINDOWS_PER_EXTRA_ATTEMPT
+        allowed = _FREE_EXTRA_ATTEMPTS + self._hearing.windows_found // _WINDOWS_PER_EXTRA_ATTEMPT
         may_repeat = asked.guards and self._extra_attempts < allowed
         return temperature_ladder(asked.temperature) if may_repeat else (asked.temperature,)
 
@@ -201,45 +194,64 @@ class Recording:
         self._deltas.begin_again(window.index)
 
     def accept(self, window: Window, decoded: Decoded) -> None:
-        """A window is decoded. What guards remove or doubt is noted."""
-        self._extra_attempts += decoded.attempts - 1
-        if self._asked.guards:
-            decoded = self._judge(window, decoded)
-        self._finished[window.index] = WindowDone(
-            id=self.request.id,
-            index=window.index,
-            start=to_seconds(window.start),
-            end=to_seconds(window.end),
-            language=self._known_language,
-            segments=build_segments(window, decoded),
-        )
+        """A window is decoded. What guards remove or doubt goes with it."""
+        extra_attempts = decoded.attempts - 1
+        self._extra_attempts += extra_attempts
+        judgement = self._judge(window, decoded)
+        segments = build_segments(window, judgement.kept, self._spell)
+        self._finished[window.index] = _Finished(window, judgement, segments, extra_attempts)
 
-    def _judge(self, window: Window, decoded: Decoded) -> Decoded:
+    def _judge(self, window: Window, decoded: Decoded) -> Judgement:
         """What has been said aloud is not taken back, only doubted."""
-        judgement = judge(decoded, window, said=self._deltas.said(window.index))
-        self._dropped += judgement.dropped
-        self._warnings += judgement.warnings
-        return judgement.kept
+        if not self._asked.guards:
+            return Judgement(decoded)
+        return judge(decoded, window, said=self._deltas.said(window.index))
 
     def take_messages(self) -> Iterator[Delta | WindowDone | Progress]:
         """The messages that are due: windows in order, each followed by the progress it made."""
         while True:
             index = self._windows_sent
-            window = self._finished.pop(index, None)
-            yield from self._take_delta(index, window)
-            if window is None:
+            finished = self._finished.pop(index, None)
+            yield from self._take_delta(index, finished)
+            if finished is None:
                 return
             self._windows_sent += 1
+            self._extra_attempts_sent += finished.extra_attempts
+            window = self._window_done(finished)
             yield window
             yield Progress(self.request.id, window.end, self.duration_seconds, self._windows_sent)
 
-    def _take_delta(self, index: int, window: WindowDone | None) -> Iterator[Delta]:
+    def _window_done(self, finished: _Finished) -> WindowDone:
+        window = finished.window
+        return WindowDone(
+            id=self.request.id,
+            index=window.index,
+            start=to_seconds(window.start),
+            end=to_seconds(window.end),
+            language=self._known_language,
+            segments=finished.segments,
+            dropped=finished.judgement.dropped,
+            warnings=finished.judgement.warnings,
+            checkpoint=self._checkpoint(window),
+        )
+
+    def _checkpoint(self, window: Window) -> Checkpoint:
+        return Checkpoint(
+            windows=self._windows_sent,
+            samples=window.end,
+            language=self._known_language,
+            language_probability=self._language_probability,
+            extra_attempts=self._extra_attempts_sent,
+            timings=self._timings(),
+        )
+
+    def _take_delta(self, index: int, finished: _Finished | None) -> Iterator[Delta]:
         if not isinstance(self.request, Transcribe) or not self.request.deltas:
             return
-        if window is None:
+        if finished is None:
             text = self._deltas.take(index, holds_back=self.request.guards)
         else:
-            text = self._deltas.take_rest(index, "".join(s.text for s in window.segments))
+            text = self._deltas.take_rest(index, finished.text)
         if text:
             yield Delta(self.request.id, index, text)
 
@@ -247,24 +259,19 @@ class Recording:
         """The final message, once the scheduler has nothing left and every window has been sent."""
         if isinstance(self.request, DetectLanguage):
             return self._report_language()
-        heard, language = self._language_probabilities, self.language
-        probability = None
-        if heard is not None and language is not None:
-            probability = round(heard[language], 4)
         return Done(
             id=self.request.id,
             duration_seconds=self.duration_seconds,
-            speech_seconds=to_seconds(self._speech_samples),
-            language=language,
-            language_probability=probability,
+            speech_seconds=to_seconds(self._hearing.speech_samples),
+            language=self.language,
+            language_probability=self._language_probability,
+            prompt_tokens=len(self._prompt_tokens) if self._windows_sent else 0,
             windows=self._windows_sent,
-            dropped=tuple(sorted(self._dropped, key=lambda dropped: dropped.start)),
-            warnings=tuple(sorted(self._warnings, key=lambda warned: warned.start)),
             timings=self._timings(),
         )
 
     def _report_language(self) -> Detected:
-        ranked = sorted((self._language_probabilities or {}).items(), key=lambda pair: -pair[1])
+        ranked = sorted(self._language_probabilities.items(), key=lambda pair: -pair[1])
         languages = tuple(LanguageProbability(code, round(p, 6)) for code, p in ranked)
         best = languages[0]
         return Detected(
@@ -273,9 +280,10 @@ class Recording:
 
     def _timings(self) -> Timings:
         started = self._arrived if self._started is None else self._started
+        before = self._time_before
         return Timings(
-            waited_seconds=round(started - self._arrived, 4),
-            vad_seconds=round(self._vad_seconds, 4),
-            encode_seconds=round(self.encode_seconds, 4),
-            decode_seconds=round(self.decode_seconds, 4),
+            waited_seconds=round(before.waited_seconds + started - self._arrived, 4),
+            vad_seconds=round(before.vad_seconds + self._hearing.seconds, 4),
+            encode_seconds=round(before.encode_seconds + self.encode_seconds, 4),
+            decode_seconds=round(before.decode_seconds + self.decode_seconds, 4),
         )

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from transformers import WhisperForConditionalGeneration
 
+from whisper_worker.recorded_queries import RecordedQueries
 from whisper_worker.repair import GenerationFacts
 from whisper_worker.sampling import gumbel_noise
 from whisper_worker.slot_cache import Aim, SlotCache
@@ -63,6 +63,7 @@ class Slots:
         device = network.device
         # Most of what a step reads; an 8-bit network may keep it in half of its own type.
         self._cache = SlotCache(network, count, cross_dtype or network.dtype)
+        self._queries = RecordedQueries(network, facts.alignment_heads, count)
         config = network.config
         self.positions_available = config.max_target_positions
         self._arange = torch.arange(config.max_target_positions, device=device)
@@ -90,12 +91,10 @@ class Slots:
             *(rules.enabled, rules.has_begun, rules.last_timestamp),
             *(rules.last_is_timestamp, rules.penultimate_is_timestamp),
         )
-        self._aim: Aim | None = None
         self._graphs: StepGraphs | None = None
         if device.type == "cuda" and has_graphs:
             self._graphs = StepGraphs(self._step, count)
         self._advance: Step = self._graphs or self._step
-        self._record_queries(config.d_model // config.decoder_attention_heads)
 
     def _make_biases(self, facts: GenerationFacts) -> None:
         """What may not be said, as numbers that are added to the logits: (2, vocabulary).
@@ -111,39 +110,6 @@ class Slots:
         begin = torch.tensor(facts.begin_suppressed, device=device, dtype=torch.long)
         self._begin_bias[begin] = -torch.inf
         self._stamped = torch.zeros(self.count, dtype=torch.long, device=device)
-
-    def _record_queries(self, head_width: int) -> None:
-        """Keep the alignment heads' queries of every token that is decoded.
-
-        1.3 kB a token for large-v3, written by a hook while attention stays SDPA; the keys they
-        belong to are in the cache already. transformers' own way switches the whole model to eager
-        attention and keeps every head's weights.
-        """
-        network = self._network
-        shape = (self.count, len(self._heads), self.positions_available, head_width)
-        self._queries = torch.zeros(shape, dtype=network.dtype, device=network.device)
-        self._head_width = head_width
-        layers: Any = network.model.decoder.layers
-        for layer in {layer for layer, _ in self._heads}:
-            wanted = [(index, head) for index, (at, head) in enumerate(self._heads) if at == layer]
-            layers[layer].encoder_attn.q_proj.register_forward_hook(self._recorder(wanted))
-        self._scaling = float(layers[0].encoder_attn.scaling)
-        self._slot_numbers = torch.arange(self.count, device=network.device)
-
-    def _recorder(self, wanted: Sequence[tuple[int, int]]):  # noqa: ANN202 - a hook
-        indexes = torch.tensor([index for index, _ in wanted], device=self._network.device)
-        heads = torch.tensor([head for _, head in wanted], device=self._network.device)
-
-        def hook(_module: torch.nn.Module, _inputs: object, output: torch.Tensor) -> None:
-            aim = self._aim
-            if aim is None:
-                return  # somebody else's pass
-            rows = self._slot_numbers[aim.first : aim.first + aim.count, None]
-            # (rows, tokens, width) → (rows, tokens, wanted heads, head width)
-            queries = output.unflatten(-1, (-1, self._head_width))[:, :, heads]
-            self._queries[rows[..., None], indexes, aim.positions[..., None]] = queries
-
-        return hook
 
     def fill(self, slot: int, encoder_output: torch.Tensor) -> None:
         """The encoder output of one window, (1500, model width), takes a slot."""
@@ -277,8 +243,9 @@ class Slots:
             ]
         else:
             past = mask.shape[-1]
-        self._aim = Aim(first, count, positions, past)
-        self._cache.aim(self._aim)
+        aim = Aim(first, count, positions, past)
+        self._cache.aim(aim)
+        self._queries.aim = aim
         try:
             return self._network.model.decoder(
                 input_ids=ids,
@@ -289,23 +256,23 @@ class Slots:
                 use_cache=True,
             ).last_hidden_state
         finally:
-            self._aim = None
+            self._queries.aim = None
 
     def move(self, source: int, target: int, length: int) -> None:
         """A row with `length` positions behind it goes to another slot."""
         self._cache.move(source, target, length)
-        self._queries[target, :, :length].copy_(self._queries[source, :, :length])
+        self._queries.move(source, target, length)
         for state in self._row_state:
             state[target] = state[source]
 
     def queries(self, slot: int, length: int) -> torch.Tensor:
         """A copy of the alignment heads' queries so far: (heads, length, head width)."""
-        return self._queries[slot, :, :length].clone()
+        return self._queries.copy(slot, length)
 
     def attention(self, slot: int, queries: torch.Tensor, frames: int) -> torch.Tensor:
         """What those queries listened to: (heads, positions, audio frames), each row sums to 1."""
         keys = torch.stack(
             [self._cache.cross_keys(layer, head, slot, frames) for layer, head in self._heads]
         )
-        scaled = queries.float() * self._scaling
+        scaled = queries.float() * self._queries.scaling
         return (scaled @ keys.float().transpose(1, 2)).softmax(-1)

@@ -46,6 +46,7 @@ class TimedWord:
     start: float
     end: float
     probability: float
+    logprobs: tuple[float, ...] = ()  # of its tokens
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Decoded:
     temperature: float = 0.0
     attempts: int = 1  # temperatures that were tried
     has_looped: bool = False  # it was ended because it went in circles
+    logprobs: tuple[float, ...] = ()  # of its tokens, without the end
 
 
 @dataclass(frozen=True)
@@ -101,7 +103,13 @@ class SpeechModel(Protocol):
 
     def describe(self) -> Ready: ...
 
-    def prompt_tokens(self, prompt: str) -> tuple[int, ...]: ...
+    def prompt_tokens(self, prompt: str, keywords: Sequence[str] = ()) -> tuple[int, ...]:
+        """What every window of a request is told (see prompting.py)."""
+        ...
+
+    def spell(self, token: int) -> bytes:
+        """A token's bytes: text, or a part of a character."""
+        ...
 
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
         """Windows of at most 30 s of 16 kHz samples each take a free slot and are encoded.

@@ -7,21 +7,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from whisper_worker.audio import SAMPLE_RATE
-from whisper_worker.speech_listener import FRAME_SAMPLES
+from whisper_worker.division import USUAL, Division
 
-# Silero's own defaults for the two thresholds. Short words ("ja", "nej") last about 0.2 s:
-# missing one is worse than decoding a click, which the no-speech guard catches later.
-SPEECH_THRESHOLD = 0.5
-SILENCE_THRESHOLD = 0.35
 MIN_SPEECH_FRAMES = 5
-MIN_SILENCE_FRAMES = 5
-CUT_SEARCH_FRAMES = int(5.0 * SAMPLE_RATE / FRAME_SAMPLES)
-
-PADDING_SAMPLES = int(0.25 * SAMPLE_RATE)
-# Whisper hears 30 s; the rest is air for the end of the last word.
-MAX_WINDOW_SAMPLES = int(29.5 * SAMPLE_RATE)
-MAX_REGION_FRAMES = (MAX_WINDOW_SAMPLES - 2 * PADDING_SAMPLES) // FRAME_SAMPLES
 
 
 @dataclass(frozen=True)
@@ -48,7 +36,9 @@ class RegionFinder:
     one open region. Speaks in frames, not samples.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, division: Division = USUAL) -> None:
+        self._division = division
+        self._max_frames = division.max_region_frames
         self._frame = -1  # the last one heard
         self._start = -1  # of the open region; −1 when there is none
         self._silence_start = -1  # of the silence that may end it; −1 when it is not silent
@@ -63,19 +53,23 @@ class RegionFinder:
     def hear(self, probability: float) -> Region | None:
         """One more frame; answers a region when this frame is the proof that one has ended."""
         self._frame += 1
+        division = self._division
         if self._start < 0:
-            if probability >= SPEECH_THRESHOLD:
+            if probability >= division.speech_threshold:
                 self._start, self._silence_start, self._heard = self._frame, -1, [probability]
             return None
         self._heard.append(probability)
-        if probability >= SPEECH_THRESHOLD:
+        if probability >= division.speech_threshold:
             self._silence_start = -1
-        elif probability < SILENCE_THRESHOLD and self._silence_start < 0:
+        elif probability < division.silence_threshold and self._silence_start < 0:
             self._silence_start = self._frame
-        is_silent = self._silence_start >= 0
-        if is_silent and self._frame - self._silence_start + 1 >= MIN_SILENCE_FRAMES:
+        pause = self._frame - self._silence_start + 1 if self._silence_start >= 0 else 0
+        if pause >= division.min_silence_frames:
             return self.finish()
-        return self._cut() if len(self._heard) > MAX_REGION_FRAMES else None
+        if len(self._heard) <= self._max_frames:
+            return None
+        # Who waits for longer silences is content with a usual one where a cut has to be.
+        return self.finish() if pause >= USUAL.min_silence_frames else self._cut()
 
     def finish(self) -> Region | None:
         """Close the open region, if there is one that is long enough to be speech."""
@@ -87,8 +81,8 @@ class RegionFinder:
         return region if is_speech else None
 
     def _cut(self) -> Region:
-        """Close the open region at its quietest frame of the last 5 s, and open the rest."""
-        tail = self._heard[-CUT_SEARCH_FRAMES:]
+        """Close the open region at the quietest frame of its end, and open the rest."""
+        tail = self._heard[-self._division.cut_search_frames :]
         at = len(self._heard) - len(tail) + tail.index(min(tail))
         region = Region(self._start, self._start + at)
         self._start, self._heard, self._is_rest = region.end, self._heard[at:], True
@@ -101,7 +95,8 @@ class RegionPadder:
     Where two regions are too close for all of it, each gets half of the gap.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, padding_samples: int = USUAL.padding_samples) -> None:
+        self._padding = padding_samples
         self._last: Region | None = None
         self._start = 0  # where the last region's air begins
         self.is_waiting = False  # for what follows the last region
@@ -110,13 +105,13 @@ class RegionPadder:
         """The next region settles how much air the one before it gets."""
         settled = self._settle(region.start)
         middle = (self._last.end + region.start) // 2 if self._last else 0
-        self._last, self._start = region, max(middle, region.start - PADDING_SAMPLES)
+        self._last, self._start = region, max(middle, region.start - self._padding)
         self.is_waiting = True
         return settled
 
     def pause(self, earliest_start: int) -> list[PaddedRegion]:
         """The next region begins here or later: enough when nobody will want the air between."""
-        if self._last is None or earliest_start - self._last.end < 2 * PADDING_SAMPLES:
+        if self._last is None or earliest_start - self._last.end < 2 * self._padding:
             return []
         return self._settle(earliest_start)
 
@@ -132,4 +127,4 @@ class RegionPadder:
         return [self._padded(self._last, (self._last.end + next_start) // 2)]
 
     def _padded(self, region: Region, limit: int) -> PaddedRegion:
-        return PaddedRegion(self._start, min(region.end + PADDING_SAMPLES, limit), region)
+        return PaddedRegion(self._start, min(region.end + self._padding, limit), region)

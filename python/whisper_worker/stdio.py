@@ -12,12 +12,21 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
-from whisper_worker.protocol import Message, Request, Shutdown
+from whisper_worker.protocol import (
+    Cancel,
+    DetectLanguage,
+    Message,
+    PcmGrown,
+    Ping,
+    Shutdown,
+    Transcribe,
+)
 from whisper_worker.wire_format import MAX_LINE_BYTES, ProtocolError, format_line, parse_request
 
-Inbox = queue.SimpleQueue[Request | ProtocolError]
+LoopRequest: TypeAlias = Transcribe | DetectLanguage | PcmGrown | Cancel
+Inbox = queue.SimpleQueue[LoopRequest | Shutdown | ProtocolError]
 
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 
@@ -50,18 +59,25 @@ class Wire:
                 line = line[self._stream.write(line) :]
 
 
+WhenPinged = Callable[[Ping], None]
 WhenEnded = Callable[[ProtocolError | None], None]
 
 
-def read_requests(stream: BinaryIO, inbox: Inbox, when_ended: WhenEnded) -> None:
+def read_requests(
+    stream: BinaryIO, inbox: Inbox, when_pinged: WhenPinged, when_ended: WhenEnded
+) -> None:
     """Feed the inbox until stdin ends, somebody says shutdown, or a line is not protocol.
 
-    `when_ended` is called after the last item is in the inbox, on this thread.
+    `when_ended` is called after the last item is in the inbox. Both are called on this thread: a
+    ping asks whether the process lives, and is not kept waiting by a step that takes long.
     """
     problem: ProtocolError | None = None
     try:
         while line := stream.readline(MAX_LINE_BYTES + 1):
             request = parse_request(line)
+            if isinstance(request, Ping):
+                when_pinged(request)
+                continue
             inbox.put(request)
             if isinstance(request, Shutdown):
                 break
@@ -70,13 +86,16 @@ def read_requests(stream: BinaryIO, inbox: Inbox, when_ended: WhenEnded) -> None
     except ProtocolError as error:
         problem = error
         inbox.put(error)
+    except OSError:  # nobody hears the answer to a ping any more
+        inbox.put(Shutdown())
     when_ended(problem)
 
 
-def start_reader(stream: BinaryIO, inbox: Inbox, when_ended: WhenEnded) -> None:
-    threading.Thread(
-        target=read_requests, args=(stream, inbox, when_ended), name="stdin", daemon=True
-    ).start()
+def start_reader(
+    stream: BinaryIO, inbox: Inbox, when_pinged: WhenPinged, when_ended: WhenEnded
+) -> None:
+    arguments = (stream, inbox, when_pinged, when_ended)
+    threading.Thread(target=read_requests, args=arguments, name="stdin", daemon=True).start()
 
 
 def die_with_parent() -> None:

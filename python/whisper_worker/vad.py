@@ -11,18 +11,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias, cast
 
 from whisper_worker.audio import SAMPLE_RATE, Pcm
+from whisper_worker.division import USUAL, Division
 from whisper_worker.speech_listener import FRAME_SAMPLES, Probability, SpeechListener
-from whisper_worker.speech_regions import (
-    MAX_WINDOW_SAMPLES,
-    PaddedRegion,
-    Region,
-    RegionFinder,
-    RegionPadder,
-)
+from whisper_worker.speech_regions import PaddedRegion, Region, RegionFinder, RegionPadder
 
 DetectorName: TypeAlias = Literal["silero", "energy"]
 
-FULL_ENOUGH_SAMPLES = 15 * SAMPLE_RATE
 LONG_SILENCE_SAMPLES = 2 * SAMPLE_RATE
 _PIECE_SAMPLES = 30 * SAMPLE_RATE
 
@@ -51,12 +45,12 @@ class WindowCutter:
     How the recording was cut into pieces has no influence on the windows.
     """
 
-    def __init__(self, listener: SpeechListener) -> None:
+    def __init__(self, listener: SpeechListener, division: Division = USUAL) -> None:
         self._listener = listener
         self._sample_count = 0  # heard so far
-        self._finder = RegionFinder()
-        self._padder = RegionPadder()
-        self._packer = WindowPacker()
+        self._finder = RegionFinder(division)
+        self._padder = RegionPadder(division.padding_samples)
+        self._packer = WindowPacker(division)
 
     def hear(self, samples: Pcm) -> list[Window]:
         """The next samples → the windows that are certain now, perhaps none."""
@@ -97,20 +91,22 @@ def _in_samples(frames: Region) -> Region:
 class WindowPacker:
     """As many neighbouring regions as fit, but a long silence ends a window that is half full."""
 
-    def __init__(self) -> None:
+    def __init__(self, division: Division = USUAL) -> None:
+        self._max_samples = division.max_window_samples
+        self._full_enough_samples = division.full_enough_samples
         self._held: list[PaddedRegion] = []
         self._index = 0  # of the next window
 
     def hear(self, region: PaddedRegion) -> list[Window]:
         windows: list[Window] = []
-        while self._held and (count := _regions_to_close(self._held, region)):
+        while self._held and (count := self._regions_to_close(region)):
             windows.append(self._close(count))
         self._held.append(region)
         return windows
 
     def pause(self, earliest_start: int) -> list[Window]:
         """No further speech begins before this sample."""
-        is_over = bool(self._held) and _ends_window(self._held, earliest_start)
+        is_over = bool(self._held) and self._ends_window(earliest_start)
         return [self._close(len(self._held))] if is_over else []
 
     def finish(self) -> list[Window]:
@@ -123,27 +119,26 @@ class WindowPacker:
         self._index += 1
         return window
 
+    def _regions_to_close(self, following: PaddedRegion) -> int:
+        """How many of the held regions make a window now; 0 while `following` still fits in."""
+        if self._ends_window(following.speech.start):
+            return len(self._held)
+        if following.end - self._held[0].start <= self._max_samples:
+            return 0
+        return self._best_cut([*self._held, following])
 
-def _regions_to_close(held: list[PaddedRegion], following: PaddedRegion) -> int:
-    """How many of the held regions make a window now; 0 while `following` still fits in."""
-    if _ends_window(held, following.speech.start):
-        return len(held)
-    if following.end - held[0].start <= MAX_WINDOW_SAMPLES:
-        return 0
-    return _best_cut([*held, following])
+    def _ends_window(self, next_start: int) -> bool:
+        last = self._held[-1]
+        is_half_full = last.end - self._held[0].start > self._full_enough_samples
+        return is_half_full and next_start - last.speech.end > LONG_SILENCE_SAMPLES
 
+    def _best_cut(self, regions: list[PaddedRegion]) -> int:
+        """The longest pause in the window's second half; the last one when all are early."""
 
-def _ends_window(held: list[PaddedRegion], next_start: int) -> bool:
-    is_half_full = held[-1].end - held[0].start > FULL_ENOUGH_SAMPLES
-    return is_half_full and next_start - held[-1].speech.end > LONG_SILENCE_SAMPLES
+        def merit(count: int) -> tuple[bool, int, int]:
+            length = regions[count - 1].end - regions[0].start
+            is_late = length > self._full_enough_samples
+            pause = regions[count].speech.start - regions[count - 1].speech.end
+            return (is_late, pause if is_late else 0, count)
 
-
-def _best_cut(regions: list[PaddedRegion]) -> int:
-    """The longest pause in the window's second half; the last one when all are early."""
-
-    def merit(count: int) -> tuple[bool, int, int]:
-        is_late = regions[count - 1].end - regions[0].start > FULL_ENOUGH_SAMPLES
-        pause = regions[count].speech.start - regions[count - 1].speech.end
-        return (is_late, pause if is_late else 0, count)
-
-    return max(range(1, len(regions)), key=merit)
+        return max(range(1, len(regions)), key=merit)

@@ -25,6 +25,7 @@ from whisper_worker.protocol import (
     Shutdown,
     Transcribe,
 )
+from whisper_worker.speech_detection import SPEECH_DETECTION_RANGES
 
 MAX_LINE_BYTES = 16 * 1024 * 1024
 REQUEST_KINDS = (Transcribe, DetectLanguage, PcmGrown, Cancel, Ping, Shutdown)
@@ -46,11 +47,28 @@ def parse_request(line: bytes) -> Request:
     request = cast(Request, parse_line(line, REQUEST_KINDS))
     if not isinstance(request, Shutdown) and request.id < 1:
         raise ProtocolError(f"id must be a positive integer, not {request.id}")
-    if isinstance(request, Transcribe) and not 0 <= request.temperature <= 1:
-        raise ProtocolError(f"temperature must be 0…1, not {request.temperature}")
+    if isinstance(request, Transcribe):
+        _check_ranges(request)
     if _announced_samples(request) < 0:
         raise ProtocolError("a recording cannot have fewer than no samples")
     return request
+
+
+def _check_ranges(request: Transcribe) -> None:
+    _check_range("temperature", request.temperature, 0, 1)
+    if request.languages == ():
+        raise ProtocolError("a language cannot be one of none")
+    if request.resume is not None and min(request.resume.windows, request.resume.samples) < 1:
+        raise ProtocolError("nothing is resumed before its first window")
+    for name, (least, most) in SPEECH_DETECTION_RANGES.items():
+        value = None if request.vad is None else getattr(request.vad, name)
+        if value is not None:
+            _check_range(f"vad.{name}", value, least, most)
+
+
+def _check_range(name: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ProtocolError(f"{name} must be {least:g}…{most:g}, not {value}")
 
 
 def _announced_samples(request: Request) -> int:

@@ -3,23 +3,21 @@
  * it knows neither HTTP nor where the samples come from.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import type { DetectedLanguage } from '../transcript.ts'
+import { Channel } from './channel.ts'
 import type { WorkerCommand } from './command.ts'
 import type { EngineEvent, EngineRequest, PcmSource } from './events.ts'
-import {
-  toDetectedLanguage,
-  toDetectQuestion,
-  toDone,
-  toFailure,
-  toQuestion,
-  toSegments,
-} from './from-wire.ts'
+import { toDetectedLanguage, toDetectQuestion } from './from-wire.ts'
+import { Headway } from './headway.ts'
+import type { HeartbeatParts } from './heartbeat.ts'
+import { LoadingForecast } from './loading-forecast.ts'
 import { loadingLog } from './loading-log.ts'
-import type { Answer, Question } from './protocol.ts'
+import type { Answer } from './protocol.ts'
+import { pursue } from './pursuit.ts'
 import type { EngineState } from './state.ts'
 import { type Clock, Supervisor } from './supervisor.ts'
+import { Trials } from './trials.ts'
 import { type StopDeadlines, Worker } from './worker.ts'
 
 export interface Engine extends AsyncDisposable {
@@ -27,7 +25,7 @@ export interface Engine extends AsyncDisposable {
   start(): Promise<void>
   /**
    * Waits for the engine to be ready, then hands on what it says. The samples may grow meanwhile: the engine is told,
-   * and begins with what is there.
+   * and begins with what is there. When the child dies, the next one goes on after the last window that is done.
    *
    * @throws Failure through the iterator; the signal's reason as soon as it aborts.
    */
@@ -44,13 +42,29 @@ export interface EngineParts {
   readonly log: Log
   readonly stopDeadlines?: StopDeadlines
   readonly helloDeadlineMs?: number
+  readonly heartbeat?: HeartbeatParts
   readonly clock?: Clock
+}
+
+interface Inside {
+  readonly supervisor: Supervisor
+  readonly trials: Trials
 }
 
 const STOP_DEADLINES: StopDeadlines = { shutdownMs: 5000, terminateMs: 3000 }
 /** Python starts in well under a second; a cold disk on a busy machine has been seen to need ten. */
 const HELLO_DEADLINE_MS = 60_000
 const NEVER = new AbortController().signal
+const BEAT_MS = 5000
+/**
+ * A ping is answered beside the computing, but a machine that swaps may need half a minute. A turn of the child's loop is an
+ * encoder pass and a step: minutes only where a large model runs on a CPU that is far too small for it.
+ */
+const HEARTBEAT: HeartbeatParts = {
+  nextBeat: (signal) => sleep(BEAT_MS, undefined, { signal, ref: false }),
+  mostUnanswered: 6,
+  mostInOneTurn: 60,
+}
 
 const REAL_CLOCK: Clock = {
   nowMs: Date.now,
@@ -61,27 +75,37 @@ const REAL_CLOCK: Clock = {
 export function createEngine(parts: EngineParts): Engine {
   const { command, log, clock = REAL_CLOCK, helloDeadlineMs = HELLO_DEADLINE_MS } = parts
   const report = loadingLog(log, () => clock.nowMs())
+  const forecast = new LoadingForecast()
   const supervisor = new Supervisor({
-    startWorker: (onLoading) =>
-      new Worker({
+    startWorker: (onLoading) => {
+      const worker = new Worker({
         command,
         log,
         helloDeadlineMs,
         onLoading: (progress) => {
           report(progress)
+          forecast.progress(progress)
           onLoading(progress)
         },
-      }),
+      })
+      forecast.follow(worker)
+      return worker
+    },
     stopDeadlines: parts.stopDeadlines ?? STOP_DEADLINES,
+    heartbeat: parts.heartbeat ?? HEARTBEAT,
     clock,
     log,
   })
+  const inside: Inside = { supervisor, trials: new Trials() }
   const stop = () => supervisor.stop()
   return {
     start: () => start(supervisor),
-    run: (request, signal) => run(supervisor, request, signal),
-    detectLanguage: (pcm, signal) => detectLanguage(supervisor, pcm, signal),
-    state: () => supervisor.state,
+    run: (request, signal) => run(inside, request, signal),
+    detectLanguage: (pcm, signal) => detectLanguage(inside, pcm, signal),
+    state: () => {
+      const { state } = supervisor
+      return state.phase === 'loading' ? { ...state, readyInSeconds: forecast.secondsLeft() } : state
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }
@@ -97,52 +121,43 @@ async function start(supervisor: Supervisor): Promise<void> {
   }
 }
 
+/** What the child says is taken in at once, however slowly it is read here: others wait for this one's next window. */
 async function* run(
-  supervisor: Supervisor,
+  inside: Inside,
   request: EngineRequest,
   signal: AbortSignal,
 ): AsyncGenerator<EngineEvent, void, undefined> {
-  let nextSegmentId = 0
-  const question = () => toQuestion(request)
-  for await (const answer of ask(supervisor, question, request.pcm, signal)) {
-    if (answer.kind === 'delta') yield { kind: 'delta', text: answer.text }
-    else if (answer.kind === 'progress') {
-      yield {
-        kind: 'progress',
-        processedSeconds: answer.processed_seconds,
-        durationSeconds: answer.duration_seconds,
-      }
-    } else if (answer.kind === 'window' && answer.segments.length > 0) {
-      const segments = toSegments(answer, nextSegmentId)
-      nextSegmentId += segments.length
-      yield { kind: 'segments', segments }
-    } else if (answer.kind === 'done') yield toDone(answer)
+  const headway = new Headway(request)
+  const events = new Channel<EngineEvent>()
+  const hear = (answer: Answer) => {
+    const event = headway.hear(answer)
+    if (event !== undefined) events.push(event)
+  }
+  const over = new AbortController()
+  const pursued = { pcm: request.pcm, question: () => headway.question(), hear }
+  const pursuit = pursue(inside, pursued, AbortSignal.any([signal, over.signal])).then(
+    () => events.close(),
+    (error: unknown) => (signal.aborted ? events.fail(error) : events.breakOff(error)),
+  )
+  try {
+    yield* events.read()
+  } finally {
+    over.abort()
+    await pursuit
   }
 }
 
 async function detectLanguage(
-  supervisor: Supervisor,
+  inside: Inside,
   pcm: PcmSource,
   signal: AbortSignal,
 ): Promise<DetectedLanguage> {
-  for await (const answer of ask(supervisor, () => toDetectQuestion(pcm), pcm, signal)) {
-    if (answer.kind === 'detected') return toDetectedLanguage(answer)
+  const heard: DetectedLanguage[] = []
+  const hear = (answer: Answer) => {
+    if (answer.kind === 'detected') heard.push(toDetectedLanguage(answer))
   }
-  throw new Error('the answers to detect_language ended without one')
-}
-
-/** What the child says, with its refusals thrown. The question is put when there is a child: by then more samples may be there. */
-async function* ask(
-  supervisor: Supervisor,
-  question: () => Question,
-  pcm: PcmSource,
-  signal: AbortSignal,
-): AsyncGenerator<Answer, void, undefined> {
-  const worker = await supervisor.readyWorker(signal)
-  for await (const answer of worker.ask(question(), pcm, signal)) {
-    if (answer.kind === 'failed') throw toFailure(answer)
-    // We stop listening to what we cancel, so this one was cancelled by the child: it is shutting down.
-    if (answer.kind === 'cancelled') throw new Failure('shutting_down', 'The server is shutting down.')
-    yield answer
-  }
+  await pursue(inside, { pcm, question: () => toDetectQuestion(pcm), hear }, signal)
+  const [detected] = heard
+  if (detected === undefined) throw new Error('the answers to detect_language ended without one')
+  return detected
 }

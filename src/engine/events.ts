@@ -1,5 +1,5 @@
 /** What the engine is asked and what it says, in the house's own words. Times are seconds from the start of the recording. */
-import type { JudgedText, Segment, Task } from '../transcript.ts'
+import type { JudgedText, Segment, SpeechDetection, Task } from '../transcript.ts'
 
 /** How much of a recording can be read: samples from its start, and whether that is all of it. */
 export interface PcmExtent {
@@ -21,10 +21,15 @@ export interface EngineRequest {
   /** ISO code; absent means: detect it. */
   readonly language?: string
   readonly task: Task
+  /** Detection chooses among these; ignored when `language` is there. Absent: all that the model knows. */
+  readonly candidateLanguages?: readonly string[]
   readonly prompt?: string
+  readonly keywords?: readonly string[]
+  readonly speechDetection?: SpeechDetection
   /** 0…1; 0 means greedy with automatic fallback. */
   readonly temperature: number
   readonly wantsWords: boolean
+  readonly wantsLogprobs: boolean
   /** The text also as it is being decoded. */
   readonly wantsDeltas: boolean
   /** Without guards the answer is what the model said, loops and inventions included. */
@@ -38,6 +43,8 @@ export interface EngineDone {
   /** Absent when the request named the language. */
   readonly languageProbability?: number
   readonly durationSeconds: number
+  /** What a window was told in prompt and keywords; 0 when no window was decoded. */
+  readonly promptTokens: number
   readonly speechSeconds: number
   readonly windows: number
   readonly dropped: readonly JudgedText[]

@@ -3,32 +3,55 @@
  * The only place that knows both languages.
  */
 import { Failure } from '../failure.ts'
-import type { DetectedLanguage, JudgedText, Segment } from '../transcript.ts'
+import type { DetectedLanguage, JudgedText, Segment, SpeechDetection } from '../transcript.ts'
 import type { EngineDone, EngineRequest, PcmExtent, PcmSource } from './events.ts'
-import type {
-  DetectedMessage,
-  DoneMessage,
-  FailedMessage,
-  Question,
-  ReadyMessage,
-  WindowMessage,
+import {
+  type Checkpoint,
+  type DetectedMessage,
+  type DoneMessage,
+  type FailedMessage,
+  type Question,
+  type ReadyMessage,
+  type WindowMessage,
+  SpeechDetection as WireSpeechDetection,
 } from './protocol.ts'
 import type { EngineFacts } from './state.ts'
 
 type WireSegment = WindowMessage['segments'][number]
 
-export function toQuestion(request: EngineRequest): Question {
+/** `resume` is what the last window said that is done; null when none is. */
+export function toQuestion(request: EngineRequest, resume: Checkpoint | null = null): Question {
   return {
     kind: 'transcribe',
     ...toWirePcm(request.pcm),
     language: request.language ?? null,
+    languages: toWireCandidates(request),
     task: request.task,
     prompt: request.prompt ?? null,
+    keywords: [...(request.keywords ?? [])],
     temperature: request.temperature,
     word_timestamps: request.wantsWords,
+    logprobs: request.wantsLogprobs,
     deltas: request.wantsDeltas,
     guards: request.wantsGuards,
+    vad: request.speechDetection === undefined ? null : toWireDetection(request.speechDetection),
+    resume,
   }
+}
+
+/** Candidates are for detection alone; none at all leaves it every language. */
+function toWireCandidates({ language, candidateLanguages = [] }: EngineRequest): string[] | null {
+  return language === undefined && candidateLanguages.length > 0 ? [...candidateLanguages] : null
+}
+
+/** Parsed, because a number that is out of its range would end the child, and everybody's requests with it. */
+function toWireDetection({ threshold, paddingMs, silenceMs, maxSpeechSeconds }: SpeechDetection) {
+  return WireSpeechDetection.parse({
+    threshold: threshold ?? null,
+    padding_ms: paddingMs ?? null,
+    silence_ms: silenceMs ?? null,
+    max_speech_seconds: maxSpeechSeconds ?? null,
+  })
 }
 
 export function toDetectQuestion(pcm: PcmSource): Question {
@@ -80,6 +103,7 @@ function toSegment(segment: WireSegment, id: number): Segment {
     compressionRatio: segment.compression_ratio,
     noSpeechProb: segment.no_speech_prob,
     ...(segment.words === null ? {} : { words: segment.words.map(toWord) }),
+    ...(segment.logprobs === null ? {} : { logprobs: segment.logprobs }),
   }
 }
 
@@ -87,16 +111,16 @@ function toWord({ word, start, end, probability }: NonNullable<WireSegment['word
   return { word, startSeconds: start, endSeconds: end, probability }
 }
 
-export function toDone(done: DoneMessage): EngineDone {
+export function toDone(done: DoneMessage, judged: Pick<EngineDone, 'dropped' | 'warnings'>): EngineDone {
   return {
     kind: 'done',
     ...(done.language === null ? {} : { language: done.language }),
     ...(done.language_probability === null ? {} : { languageProbability: done.language_probability }),
     durationSeconds: done.duration_seconds,
+    promptTokens: done.prompt_tokens,
     speechSeconds: done.speech_seconds,
     windows: done.windows,
-    dropped: done.dropped.map(toJudged),
-    warnings: done.warnings.map(toJudged),
+    ...judged,
     timings: {
       waitedSeconds: done.timings.waited_seconds,
       vadSeconds: done.timings.vad_seconds,
@@ -106,7 +130,12 @@ export function toDone(done: DoneMessage): EngineDone {
   }
 }
 
-function toJudged({ reason, start, end, text }: DoneMessage['dropped' | 'warnings'][number]): JudgedText {
+export function toJudged({
+  reason,
+  start,
+  end,
+  text,
+}: WindowMessage['dropped' | 'warnings'][number]): JudgedText {
   return { reason, startSeconds: start, endSeconds: end, text }
 }
 
@@ -116,7 +145,7 @@ export function toDetectedLanguage({ language, probability, languages }: Detecte
 }
 
 /** The child's messages about a client's mistake are written for the client; those about its own trouble are for us. */
-export function toFailure({ code, message }: FailedMessage): Failure {
+export function toFailure({ code, message }: FailedMessage, question: Question): Failure {
   const cause = new Error(`the child reported ${code}: ${message}`)
   switch (code) {
     case 'invalid_audio':
@@ -125,7 +154,7 @@ export function toFailure({ code, message }: FailedMessage): Failure {
         cause,
       })
     case 'invalid_language':
-      return new Failure('invalid_language', message, { param: 'language', cause })
+      return new Failure('invalid_language', message, { param: languageParam(question), cause })
     case 'out_of_memory':
       return new Failure(
         'engine_failed',
@@ -137,4 +166,9 @@ export function toFailure({ code, message }: FailedMessage): Failure {
     default:
       return code satisfies never
   }
+}
+
+/** Which of its two fields named a language that the model does not know. */
+function languageParam(question: Question): 'language' | 'languages' {
+  return question.kind === 'transcribe' && question.languages !== null ? 'languages' : 'language'
 }

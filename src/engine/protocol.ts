@@ -3,15 +3,22 @@
  * What the messages mean to us is decided in `from-wire.ts`; `python/whisper_worker/protocol.py` is the other half.
  */
 import { z } from 'zod'
+import { SPEECH_DETECTION_RANGES as RANGES } from '../transcript.ts'
 
 /** The number both sides say at the handshake; another one means an installation of two halves. */
-export const PROTOCOL = 2
+export const PROTOCOL = 3
 
 const id = z.int().positive()
 const seconds = z.number().nonnegative()
 const probability = z.number().min(0).max(1)
 
 const Word = z.strictObject({ word: z.string(), start: seconds, end: seconds, probability })
+
+const TokenLogprob = z.strictObject({
+  token: z.string(),
+  logprob: z.number().max(0),
+  bytes: z.array(z.int().min(0).max(255)),
+})
 
 const Segment = z.strictObject({
   seek: z.int().nonnegative(),
@@ -24,6 +31,8 @@ const Segment = z.strictObject({
   compression_ratio: z.number(),
   no_speech_prob: probability,
   words: z.array(Word).nullable(),
+  /** One for each of `tokens`; null when nobody asked. */
+  logprobs: z.array(TokenLogprob).nullable(),
 })
 
 const Hello = z.strictObject({ kind: z.literal('hello'), protocol: z.int(), pid: z.int() })
@@ -73,6 +82,26 @@ const Delta = z.strictObject({
   text: z.string(),
 })
 
+const judged = <const Reason extends string>(...reasons: Reason[]) =>
+  z.array(z.strictObject({ reason: z.enum(reasons), start: seconds, end: seconds, text: z.string() }))
+
+const Timings = z.strictObject({
+  waited_seconds: seconds,
+  vad_seconds: seconds,
+  encode_seconds: seconds,
+  decode_seconds: seconds,
+})
+
+/** How far a recording has come with a window. Said by one child, and given back as it is to another, which goes on there. */
+const Checkpoint = z.strictObject({
+  windows: z.int().positive(),
+  samples: z.int().positive(),
+  language: z.string(),
+  language_probability: probability.nullable(),
+  extra_attempts: z.int().nonnegative(),
+  timings: Timings,
+})
+
 const Window = z.strictObject({
   kind: z.literal('window'),
   id,
@@ -81,6 +110,9 @@ const Window = z.strictObject({
   end: seconds,
   language: z.string(),
   segments: z.array(Segment),
+  dropped: judged('no_speech', 'silence', 'repetition', 'subtitle_credit'),
+  warnings: judged('unsure', 'silence', 'repetition', 'subtitle_credit'),
+  checkpoint: Checkpoint,
 })
 
 const Progress = z.strictObject({
@@ -91,9 +123,6 @@ const Progress = z.strictObject({
   windows_done: z.int().nonnegative(),
 })
 
-const judged = <const Reason extends string>(...reasons: Reason[]) =>
-  z.array(z.strictObject({ reason: z.enum(reasons), start: seconds, end: seconds, text: z.string() }))
-
 const Done = z.strictObject({
   kind: z.literal('done'),
   id,
@@ -102,15 +131,9 @@ const Done = z.strictObject({
   /** Null when it was to be detected and nobody speaks. */
   language: z.string().nullable(),
   language_probability: probability.nullable(),
+  prompt_tokens: z.int().nonnegative(),
   windows: z.int().nonnegative(),
-  dropped: judged('no_speech', 'silence', 'repetition', 'subtitle_credit'),
-  warnings: judged('unsure', 'silence', 'repetition', 'subtitle_credit'),
-  timings: z.strictObject({
-    waited_seconds: seconds,
-    vad_seconds: seconds,
-    encode_seconds: seconds,
-    decode_seconds: seconds,
-  }),
+  timings: Timings,
 })
 
 const Detected = z.strictObject({
@@ -134,6 +157,8 @@ const Cancelled = z.strictObject({ kind: z.literal('cancelled'), id })
 const Pong = z.strictObject({
   kind: z.literal('pong'),
   id,
+  turns: z.int().nonnegative(),
+  is_working: z.boolean(),
   steps: z.int().nonnegative(),
   requests: z.int().nonnegative(),
   windows_waiting: z.int().nonnegative(),
@@ -159,13 +184,26 @@ export type WorkerMessage = z.infer<typeof WorkerMessage>
 export type LoadingMessage = z.infer<typeof Loading>
 export type ReadyMessage = z.infer<typeof Ready>
 export type FatalMessage = z.infer<typeof Fatal>
+export type DeltaMessage = z.infer<typeof Delta>
 export type WindowMessage = z.infer<typeof Window>
 export type DoneMessage = z.infer<typeof Done>
 export type DetectedMessage = z.infer<typeof Detected>
 export type FailedMessage = z.infer<typeof Failed>
+export type PongMessage = z.infer<typeof Pong>
+export type Checkpoint = z.infer<typeof Checkpoint>
 
 /** The file of samples that a request is about, and how much of it can be read so far. */
 const pcm = { pcm_path: z.string(), pcm_samples: z.int().nonnegative(), pcm_is_complete: z.boolean() }
+
+const within = ({ least, most }: { least: number; most: number }) => z.number().min(least).max(most)
+
+/** Null: as the speech detector has it. */
+export const SpeechDetection = z.strictObject({
+  threshold: within(RANGES.threshold).nullable(),
+  padding_ms: within(RANGES.paddingMs).nullable(),
+  silence_ms: within(RANGES.silenceMs).nullable(),
+  max_speech_seconds: within(RANGES.maxSpeechSeconds).nullable(),
+})
 
 /** Everything we may say to the child. */
 export const WorkerRequest = z.discriminatedUnion('kind', [
@@ -174,12 +212,18 @@ export const WorkerRequest = z.discriminatedUnion('kind', [
     id,
     ...pcm,
     language: z.string().nullable(),
+    languages: z.array(z.string()).min(1).nullable(),
     task: z.enum(['transcribe', 'translate']),
     prompt: z.string().nullable(),
+    keywords: z.array(z.string()),
     temperature: z.number().min(0).max(1),
     word_timestamps: z.boolean(),
+    logprobs: z.boolean(),
     deltas: z.boolean(),
     guards: z.boolean(),
+    vad: SpeechDetection.nullable(),
+    /** How far another child has come with it. */
+    resume: Checkpoint.nullable(),
   }),
   z.strictObject({ kind: z.literal('detect_language'), id, ...pcm }),
   z.strictObject({

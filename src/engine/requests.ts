@@ -4,17 +4,19 @@
  */
 import type { Failure } from '../failure.ts'
 import { Channel } from './channel.ts'
-import type { Answer, Question } from './protocol.ts'
+import type { Answer, Question, WorkerRequest } from './protocol.ts'
 
 /** The kind of question decides which final message, and so which others, may answer it. */
 const EXPECTED = {
-  transcribe: ['delta', 'window', 'progress', 'done'],
-  detect_language: ['detected'],
-} as const satisfies Record<Question['kind'], readonly Answer['kind'][]>
+  transcribe: ['delta', 'window', 'progress', 'done', 'failed', 'cancelled'],
+  detect_language: ['detected', 'failed', 'cancelled'],
+  ping: ['pong'],
+} as const satisfies Partial<Record<WorkerRequest['kind'], readonly Answer['kind'][]>>
 
 const NOT_FINAL: ReadonlySet<Answer['kind']> = new Set(['delta', 'window', 'progress'])
 
 interface Debt {
+  readonly kind: keyof typeof EXPECTED
   readonly allowed: ReadonlySet<string>
   readonly answers: Channel<Answer>
 }
@@ -24,17 +26,20 @@ export class PendingRequests {
   #nextId = 1
   #failure: Failure | undefined
 
-  /** How many final messages the child still owes, those of abandoned requests included. */
-  get size(): number {
-    return this.#debts.size
+  /** How many recordings the child still owes a final message, those of abandoned requests included. */
+  get recordings(): number {
+    return this.#debts
+      .values()
+      .filter(({ kind }) => kind !== 'ping')
+      .toArray().length
   }
 
   /** `answers` ends after the final message. */
-  open(kind: Question['kind']): { id: number; answers: AsyncGenerator<Answer, void, undefined> } {
+  open(kind: Question['kind'] | 'ping'): { id: number; answers: AsyncGenerator<Answer, void, undefined> } {
     const id = this.#nextId++
     const answers = new Channel<Answer>()
     if (this.#failure === undefined) {
-      this.#debts.set(id, { allowed: new Set([...EXPECTED[kind], 'failed', 'cancelled']), answers })
+      this.#debts.set(id, { kind, allowed: new Set(EXPECTED[kind]), answers })
     } else answers.fail(this.#failure)
     return { id, answers: answers.read() }
   }
@@ -61,10 +66,10 @@ export class PendingRequests {
     return debt !== undefined
   }
 
-  /** The child is gone: everybody who is still owed an answer gets this one, and whoever asks later too. */
+  /** The child is gone: everybody who is still owed an answer gets this one after what was said, and whoever asks later too. */
   failAll(failure: Failure): void {
     this.#failure = failure
-    for (const debt of this.#debts.values()) debt.answers.fail(failure)
+    for (const debt of this.#debts.values()) debt.answers.breakOff(failure)
     this.#debts.clear()
   }
 }

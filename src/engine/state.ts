@@ -1,4 +1,5 @@
 /** What the engine tells about itself from outside: for /health, /v1/models and the log. */
+import { Failure } from '../failure.ts'
 
 /** The model that is loaded, and why the automatic choices fell as they did (the child's `ready` message). */
 export interface EngineFacts {
@@ -20,9 +21,27 @@ export interface EngineFacts {
   readonly readyAtUnixSeconds: number
 }
 
-/** `loading` also covers the rebirth after a crash. `failed` is final: the process should end. */
+/**
+ * `loading` also covers the rebirth after a crash. `resting`: it has died too often, and is left alone for a while.
+ * `failed` is final: the process should end.
+ */
 export type EngineState =
-  | { readonly phase: 'loading'; readonly message: string; readonly fraction: number | null }
+  | {
+      readonly phase: 'loading'
+      readonly message: string
+      readonly fraction: number | null
+      /** An estimate, which changes while one looks. Absent: nobody makes one. */
+      readonly readyInSeconds?: number
+    }
   | { readonly phase: 'ready'; readonly facts: EngineFacts }
+  | { readonly phase: 'resting'; readonly message: string; readonly retryInSeconds: number }
   | { readonly phase: 'failed'; readonly message: string }
   | { readonly phase: 'stopped' }
+
+/** What everybody is told who wants something of an engine that rests. */
+export function restingFailure({
+  retryInSeconds,
+}: Pick<EngineState & { phase: 'resting' }, 'retryInSeconds'>) {
+  const message = 'The speech engine has crashed several times and rests. Please try again later.'
+  return new Failure('engine_resting', message, { retryAfterSeconds: retryInSeconds })
+}

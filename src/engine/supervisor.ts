@@ -6,9 +6,10 @@ import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import { until } from '../until.ts'
 import { toFacts } from './from-wire.ts'
+import { type HeartbeatParts, whatIsWrong } from './heartbeat.ts'
 import { describeLoading } from './loading-log.ts'
 import type { LoadingMessage } from './protocol.ts'
-import type { EngineState } from './state.ts'
+import { type EngineState, restingFailure } from './state.ts'
 import type { StopDeadlines, Worker } from './worker.ts'
 import type { WorkerExit } from './worker-exit.ts'
 
@@ -24,20 +25,32 @@ export interface Clock {
 export interface SupervisorParts {
   readonly startWorker: (onLoading: (progress: LoadingMessage) => void) => Worker
   readonly stopDeadlines: StopDeadlines
+  readonly heartbeat: HeartbeatParts
   readonly clock: Clock
   readonly log: Log
 }
 
 const FIRST_BACKOFF_MS = 500
-const LONGEST_BACKOFF_MS = 30_000
-/** A child that was ready this long has earned a quick restart again. */
+/** A child that was ready this long, or has answered somebody, has earned a quick restart again. */
 const STEADY_MS = 60_000
-/** A child that dies this often before it was ever ready will not become so: better to say that than to try for ever. */
-const MOST_FIRST_TRIES = 5
+/**
+ * So many deaths in a row, and it is left alone for a while; whoever asks meanwhile is told so at once. A child that dies
+ * this often before it was ever ready will not become so: better to say that than to try for ever.
+ */
+const MOST_DEATHS = 5
+const FIRST_REST_MS = 60_000
+const LONGEST_REST_MS = 300_000
 
-/** Doubles from half a second to half a minute; up to a quarter shorter, so that several servers do not start in step. */
-export function backoffMs(crashesInARow: number, random: number): number {
-  const full = Math.min(LONGEST_BACKOFF_MS, FIRST_BACKOFF_MS * 2 ** (crashesInARow - 1))
+/**
+ * Half a second, doubling; from the fifth death on rests of one to five minutes. Up to a quarter shorter, so that several
+ * servers do not start in step.
+ */
+export function backoffMs(deathsInARow: number, random: number): number {
+  const rests = deathsInARow - MOST_DEATHS
+  const full =
+    rests < 0
+      ? FIRST_BACKOFF_MS * 2 ** (deathsInARow - 1)
+      : Math.min(LONGEST_REST_MS, FIRST_REST_MS * 2 ** rests)
   return full * (1 - random / 4)
 }
 
@@ -48,6 +61,8 @@ export class Supervisor {
   #running: Promise<void> | undefined
   #wasReady = false
   #state: EngineState = { phase: 'loading', message: 'starting', fraction: null }
+  /** When the rest ends that it has now, if it has one. */
+  #restsUntilMs = 0
   #changed = Promise.withResolvers<void>()
 
   constructor(parts: SupervisorParts) {
@@ -55,7 +70,11 @@ export class Supervisor {
   }
 
   get state(): EngineState {
-    return this.#state
+    const state = this.#state
+    if (state.phase !== 'resting') return state
+    const leftMs = Math.max(0, this.#restsUntilMs - this.#parts.clock.nowMs())
+    const message = `${state.message} The next try begins in ${Math.ceil(leftMs / 1000)} s.`
+    return { ...state, message, retryInSeconds: leftMs / 1000 }
   }
 
   /** Starts the first child; the later ones come by themselves. */
@@ -66,7 +85,8 @@ export class Supervisor {
   /**
    * A child that can be asked, as soon as there is one.
    *
-   * @throws Failure `engine_failed` when there will be none, `shutting_down` after `stop`; the signal's reason.
+   * @throws Failure `engine_failed` when there will be none, `engine_resting` when there is none for a while,
+   *   `shutting_down` after `stop`; the signal's reason.
    */
   async readyWorker(signal: AbortSignal): Promise<Worker> {
     for (;;) {
@@ -78,6 +98,7 @@ export class Supervisor {
         })
       }
       if (this.#stopping.signal.aborted) throw new Failure('shutting_down', 'The server is shutting down.')
+      if (this.state.phase === 'resting') throw restingFailure(this.state)
       await until(this.#changed.promise, signal)
     }
   }
@@ -91,18 +112,18 @@ export class Supervisor {
   }
 
   async #keepAlive(): Promise<void> {
-    for (let crashesInARow = 1; !this.#stopping.signal.aborted; crashesInARow++) {
-      const { exit, readyMs } = await this.#liveOnce()
+    for (let deathsInARow = 1; !this.#stopping.signal.aborted; deathsInARow++) {
+      const { exit, wasSteady } = await this.#liveOnce()
       if (this.#stopping.signal.aborted) return
-      if (readyMs >= STEADY_MS) crashesInARow = 1
-      if (!this.#wasReady && (exit.hopeless !== undefined || crashesInARow >= MOST_FIRST_TRIES)) {
+      if (wasSteady) deathsInARow = 1
+      if (!this.#wasReady && (exit.hopeless !== undefined || deathsInARow >= MOST_DEATHS)) {
         return this.#giveUp(exit)
       }
-      await this.#rest(exit, backoffMs(crashesInARow, this.#parts.clock.random()))
+      await this.#pause(exit, deathsInARow)
     }
   }
 
-  async #liveOnce(): Promise<{ exit: WorkerExit; readyMs: number }> {
+  async #liveOnce(): Promise<{ exit: WorkerExit; wasSteady: boolean }> {
     const { clock, log } = this.#parts
     const worker = this.#parts.startWorker((progress) =>
       this.#become({ phase: 'loading', message: describeLoading(progress), fraction: progress.fraction }),
@@ -112,31 +133,57 @@ export class Supervisor {
       const facts = toFacts(await worker.ready, Math.floor(clock.nowMs() / 1000))
       const readyAtMs = clock.nowMs()
       this.#wasReady = true
-      log.info(`ready: ${facts.modelId} on ${facts.deviceName}`, { ...facts })
+      log.info(`ready: ${facts.modelId} on ${facts.deviceName}`, { pid: worker.pid, ...facts })
       this.#become({ phase: 'ready', facts })
-      return { exit: await worker.exited, readyMs: clock.nowMs() - readyAtMs }
+      const exit = await this.#exitOf(worker)
+      return { exit, wasSteady: worker.hasAnswered || clock.nowMs() - readyAtMs >= STEADY_MS }
     } catch {
-      return { exit: await worker.exited, readyMs: 0 } // it left before it was ready; `exited` says how
+      return { exit: await worker.exited, wasSteady: false } // it left before it was ready; `exited` says how
     }
   }
 
   #giveUp(exit: WorkerExit): void {
     const { lastLines } = exit.facts
-    const message = exit.hopeless ?? `${exit.message}, ${MOST_FIRST_TRIES} times in a row`
+    const message = exit.hopeless ?? `${exit.message}, ${MOST_DEATHS} times in a row`
     this.#parts.log.error('the speech engine cannot start', { reason: message, stderr: lastLines })
     this.#become({ phase: 'failed', message })
   }
 
-  async #rest(exit: WorkerExit, ms: number): Promise<void> {
+  /** Until it is time for the next child. */
+  async #pause(exit: WorkerExit, deathsInARow: number): Promise<void> {
     const { log, clock } = this.#parts
+    const ms = backoffMs(deathsInARow, clock.random())
     log.error('the speech engine crashed and will be restarted', {
       reason: exit.message,
       cause: exit.cause,
+      deathsInARow,
       restartInMs: Math.round(ms),
       stderr: exit.facts.lastLines,
     })
-    this.#become({ phase: 'loading', message: 'restarting after a crash', fraction: null })
+    this.#restsUntilMs = clock.nowMs() + ms
+    const message = `The speech engine died ${deathsInARow} times in a row and rests.`
+    this.#become(
+      deathsInARow < MOST_DEATHS
+        ? { phase: 'loading', message: 'restarting after a crash', fraction: null }
+        : { phase: 'resting', message, retryInSeconds: ms / 1000 },
+    )
     await clock.sleep(ms, this.#stopping.signal).catch(() => {}) // only `stop` cuts it short, and the loop sees that
+    this.#become({ phase: 'loading', message: 'restarting after a crash', fraction: null })
+  }
+
+  /** One that does not live any more, or does nothing, is made to leave. */
+  async #exitOf(worker: Worker): Promise<WorkerExit> {
+    const gone = new AbortController()
+    const signal = AbortSignal.any([gone.signal, this.#stopping.signal])
+    whatIsWrong(worker, this.#parts.heartbeat, signal).then(
+      (problem) => worker.kill(new Error(problem)),
+      () => {}, // it left by itself, or is about to
+    )
+    try {
+      return await worker.exited
+    } finally {
+      gone.abort()
+    }
   }
 
   #become(state: EngineState): void {

@@ -7,6 +7,8 @@ interface ExitFacts extends ChildEnd {
   readonly fatal: FatalMessage | undefined
   /** Protocol number of a child that speaks another one. */
   readonly foreignProtocol: number | undefined
+  /** How many recordings it still owed an answer, those included that nobody waited for any more. */
+  readonly openRecordings: number
 }
 
 export class WorkerExit extends Error {

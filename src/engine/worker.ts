@@ -13,6 +13,7 @@ import {
   type Answer,
   type FatalMessage,
   type LoadingMessage,
+  type PongMessage,
   PROTOCOL,
   type Question,
   type ReadyMessage,
@@ -48,6 +49,7 @@ export class Worker {
   readonly #becameReady = Promise.withResolvers<ReadyMessage>()
   #phase: 'silent' | 'loading' | 'ready' | 'gone' = 'silent'
   #isStopping = false
+  #hasAnswered = false
   #fatal: FatalMessage | undefined
   #foreignProtocol: number | undefined
 
@@ -62,6 +64,15 @@ export class Worker {
     this.ready.catch(() => {}) // whoever waits sees it; nobody has to wait
     const hello = setTimeout(() => this.#missHello(), helloDeadlineMs)
     this.exited = this.#live().finally(() => clearTimeout(hello))
+  }
+
+  get pid(): number | undefined {
+    return this.#child.pid
+  }
+
+  /** Whether it has answered anything yet. */
+  get hasAnswered(): boolean {
+    return this.#hasAnswered
   }
 
   /** Whether it makes sense to ask this child anything. */
@@ -100,6 +111,19 @@ export class Worker {
       signal.removeEventListener('abort', heedSignal)
       giveUp(undefined)
     }
+  }
+
+  /** How it is doing. @throws Failure when it is gone. */
+  async ping(): Promise<PongMessage> {
+    const { id, answers } = this.#requests.open('ping')
+    this.#send({ kind: 'ping', id })
+    for await (const answer of answers) if (answer.kind === 'pong') return answer
+    throw new Error('the answers to a ping ended without one')
+  }
+
+  /** Ends it at once, for a reason that its exit then gives. */
+  kill(reason: Error): void {
+    this.#child.kill(reason)
   }
 
   async #tellGrowth(
@@ -144,6 +168,7 @@ export class Worker {
       saidHello: this.#phase !== 'silent',
       fatal: this.#fatal,
       foreignProtocol: this.#foreignProtocol,
+      openRecordings: this.#requests.recordings,
     })
     this.#phase = 'gone'
     this.#becameReady.reject(exit)
@@ -187,6 +212,7 @@ export class Worker {
       case 'cancelled':
       case 'pong':
         this.#expect('ready', message.kind)
+        this.#hasAnswered ||= message.kind === 'done' || message.kind === 'detected'
         return this.#requests.deliver(message)
       default:
         message satisfies never

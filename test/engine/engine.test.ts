@@ -1,46 +1,7 @@
-import { afterEach, expect, test } from 'vitest'
-import { createEngine, type Engine } from '../../src/engine/engine.ts'
-import type { EngineEvent, EngineRequest, PcmSource } from '../../src/engine/events.ts'
-import { backoffMs, type Clock } from '../../src/engine/supervisor.ts'
-import { all, child, GrowingSource, NEVER, recordingLog, SILENT, whole } from './children.ts'
-
-const STOP_DEADLINES = { shutdownMs: 200, terminateMs: 200 }
-const engines: Engine[] = []
-
-afterEach(async () => {
-  await Promise.all(engines.splice(0).map((engine) => engine.stop()))
-})
-
-/** Sleeps for no time at all, and remembers for how long. */
-function quickClock(): Clock & { sleptMs: number[] } {
-  const sleptMs: number[] = []
-  return { sleptMs, nowMs: Date.now, random: () => 0, sleep: async (ms) => void sleptMs.push(ms) }
-}
-
-function engineOf(name: string, clock: Clock = quickClock(), log = SILENT): Engine {
-  const engine = createEngine({ command: child(name), log, clock, stopDeadlines: STOP_DEADLINES })
-  engines.push(engine)
-  return engine
-}
-
-const OPTIONS = {
-  task: 'transcribe',
-  temperature: 0,
-  wantsWords: false,
-  wantsDeltas: false,
-  wantsGuards: true,
-} as const
-
-function request(pcm: string | PcmSource): EngineRequest {
-  return { ...OPTIONS, pcm: typeof pcm === 'string' ? whole(pcm) : pcm }
-}
-
-function text(events: readonly EngineEvent[]): string {
-  return events
-    .flatMap((event) => (event.kind === 'segments' ? event.segments : []))
-    .map((segment) => `${segment.id}${segment.text}`)
-    .join('|')
-}
+import { expect, test } from 'vitest'
+import type { EngineEvent } from '../../src/engine/events.ts'
+import { all, GrowingSource, NEVER, recordingLog } from './children.ts'
+import { engineOf, numberedText as text, quickClock, request } from './engines.ts'
 
 test('a recording is answered with segments numbered through its windows, then with the figures', async () => {
   const engine = engineOf('dies-when-told')
@@ -54,64 +15,8 @@ test('a recording is answered with segments numbered through its windows, then w
     language: 'da',
     languageProbability: 0.9,
     durationSeconds: 2,
+    promptTokens: 0,
   })
-})
-
-test('a crash fails what was running, and the next recording is answered by a new child', async () => {
-  const { log, entries } = recordingLog()
-  const clock = quickClock()
-  const engine = engineOf('dies-when-told', clock, log)
-  await engine.start()
-
-  await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({
-    code: 'engine_crashed',
-    cause: { message: "the speech engine's process exited with code 9" },
-  })
-
-  expect(text(await all(engine.run(request('/b'), NEVER)))).toBe('0 /b|1 end.')
-  expect(clock.sleptMs).toEqual([500])
-  expect(entries).toContainEqual(
-    expect.objectContaining({ level: 'error', stderr: ['Segmentation fault (core dumped)'] }),
-  )
-  expect(entries.filter(({ message }) => message === 'ready: fixture on fixture')).toHaveLength(2)
-})
-
-test('a child that keeps dying is restarted ever more slowly', async () => {
-  const clock = quickClock()
-  const engine = engineOf('dies-when-told', clock)
-  await engine.start()
-
-  for (let crash = 0; crash < 3; crash++) {
-    await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
-  }
-  await all(engine.run(request('/b'), NEVER))
-
-  expect(clock.sleptMs).toEqual([500, 1000, 2000])
-})
-
-test('a child that was ready for a while has earned a quick restart', async () => {
-  const clock = quickClock()
-  let nowMs = 0
-  clock.nowMs = () => (nowMs += 61_000)
-  const engine = engineOf('dies-when-told', clock)
-  await engine.start()
-
-  for (let crash = 0; crash < 2; crash++) {
-    await expect(all(engine.run(request('/die'), NEVER))).rejects.toMatchObject({ code: 'engine_crashed' })
-  }
-  await all(engine.run(request('/b'), NEVER))
-
-  expect(clock.sleptMs).toEqual([500, 500])
-})
-
-test.each([
-  [1, 0, 500],
-  [2, 0, 1000],
-  [7, 0, 30_000],
-  [1000, 0, 30_000],
-  [2, 1, 750],
-])('crash %i in a row, with chance at %d, waits %i ms', (crashes, random, expectedMs) => {
-  expect(backoffMs(crashes, random)).toBe(expectedMs)
 })
 
 test('a recording that still grows is answered from what is there, and to its end', async () => {
@@ -235,6 +140,14 @@ test.each([
   await engine.start()
 
   await expect(all(engine.run(request(path), NEVER))).rejects.toMatchObject({ code, message, param })
+})
+
+test('an unknown candidate is the fault of the list of candidates', async () => {
+  const engine = engineOf('refuses')
+  await engine.start()
+  const asked = { ...request('/invalid_language/No xx.'), candidateLanguages: ['da', 'xx'] }
+
+  await expect(all(engine.run(asked, NEVER))).rejects.toMatchObject({ param: 'languages' })
 })
 
 test('a stopped engine has no child, says so, and refuses', async () => {

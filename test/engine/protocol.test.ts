@@ -36,10 +36,24 @@ test('every kind of message and request has a golden line, so that both sides ha
 test.each([
   ['an unknown kind', { kind: 'news' }],
   ['an unknown field', { kind: 'cancelled', id: 1, mood: 'good' }],
-  ['a missing field', { kind: 'hello', protocol: 2 }],
+  ['a missing field', { kind: 'hello', protocol: 3 }],
   ['a field of another type', { kind: 'cancelled', id: '1' }],
   ['an id that nobody gave', { kind: 'cancelled', id: 0 }],
   ['something that is no object', 'hello'],
 ])('%s is refused', (_what, message) => {
   expect(WorkerMessage.safeParse(message).success).toBe(false)
+})
+
+const [plain, full] = goldenLines('requests.jsonl') as [object, { vad: object }]
+
+test.each([
+  ['candidates, none of them', { ...plain, languages: [] }],
+  ['a threshold that is no probability', { ...full, vad: { ...full.vad, threshold: 1.01 } }],
+  ['padding of less than nothing', { ...full, vad: { ...full.vad, padding_ms: -1 } }],
+  ['a silence longer than may be waited for', { ...full, vad: { ...full.vad, silence_ms: 4001 } }],
+  ['more speech than a window holds', { ...full, vad: { ...full.vad, max_speech_seconds: 29.5 } }],
+  ['speech cut to shreds', { ...full, vad: { ...full.vad, max_speech_seconds: 4.9 } }],
+  ['half a wish for speech detection', { ...full, vad: { threshold: 0.5 } }],
+])('a request with %s is not ours', (_what, request) => {
+  expect(WorkerRequest.safeParse(request).success).toBe(false)
 })

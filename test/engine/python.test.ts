@@ -32,7 +32,7 @@ async function recording(name: string, seconds: number): Promise<PcmSource> {
 }
 
 function request(pcm: PcmSource, more: Partial<EngineRequest> = {}): EngineRequest {
-  const wanted = { wantsWords: false, wantsDeltas: false, wantsGuards: true }
+  const wanted = { wantsWords: false, wantsLogprobs: false, wantsDeltas: false, wantsGuards: true }
   return { pcm, task: 'transcribe', temperature: 0, ...wanted, ...more }
 }
 
@@ -66,6 +66,63 @@ test('words come when they are asked for, and joined they are the segment', asyn
   for (const segment of segments(events)) {
     expect(segment.words?.map(({ word }) => word).join('')).toBe(segment.text)
   }
+})
+
+test('the probability of each token comes when it is asked for, and their bytes are the text', async () => {
+  const pcm = await recording('logprobs', 2)
+
+  const asked = segments(await all(engine.run(request(pcm, { wantsLogprobs: true }), NEVER)))
+  const notAsked = segments(await all(engine.run(request(pcm), NEVER)))
+
+  for (const { logprobs = [], text, tokens } of asked) {
+    expect(logprobs).toHaveLength(tokens.length)
+    expect(Buffer.from(logprobs.flatMap(({ bytes }) => bytes)).toString()).toBe(text)
+    expect(logprobs[0]).toEqual({ token: ' ord0', logprob: -0.1, bytes: [...Buffer.from(' ord0')] })
+  }
+  expect(asked).not.toEqual([])
+  expect(notAsked.every((segment) => !('logprobs' in segment))).toBe(true)
+})
+
+test('what the model is told beside the recording is counted', async () => {
+  const pcm = await recording('told', 2)
+  const promptTokens = async (more: Partial<EngineRequest>) => {
+    const done = (await all(engine.run(request(pcm, more), NEVER))).at(-1)
+    return done?.kind === 'done' && done.promptTokens
+  }
+
+  // The fake model counts characters.
+  expect(await promptTokens({})).toBe(0)
+  expect(await promptTokens({ prompt: 'Hej.' })).toBe(' Hej.'.length)
+  expect(await promptTokens({ prompt: 'Hej.', keywords: ['Åse', 'Søren'] })).toBe(' Åse, Søren. Hej.'.length)
+})
+
+test('the language is one of the candidates, as probable as it is among all', async () => {
+  const asked = request(await recording('candidates', 2), { candidateLanguages: ['de', 'en'] })
+
+  const done = (await all(engine.run(asked, NEVER))).at(-1)
+
+  expect(done).toMatchObject({ language: 'en', languageProbability: 0.06 })
+})
+
+test('a candidate that the model does not know is refused', async () => {
+  const asked = request(await recording('unknown', 2), { candidateLanguages: ['da', 'xx'] })
+
+  await expect(all(engine.run(asked, NEVER))).rejects.toMatchObject({
+    code: 'invalid_language',
+    param: 'languages',
+    message: expect.stringContaining("'xx'"),
+  })
+})
+
+test('a request divides its recording as it likes', async () => {
+  const pcm = await recording('divided', 60)
+
+  const divided = await all(engine.run(request(pcm, { speechDetection: { maxSpeechSeconds: 10 } }), NEVER))
+  const usual = await all(engine.run(request(pcm), NEVER))
+
+  expect(segments(usual)).toHaveLength(3)
+  expect(segments(divided).length).toBeGreaterThanOrEqual(6)
+  expect(text(divided)).toBe(text(usual))
 })
 
 test('ids run through all windows of a long recording', async () => {
@@ -164,7 +221,7 @@ test('who gives up a long recording is let go at once, and the next one is answe
   expect(text(await all(engine.run(request(await recording('next', 1)), NEVER)))).toBe(spoken(2))
 })
 
-test('a crash fails what was running, and a new child answers the next recording', async () => {
+test('a recording that the child dies of fails, and a new child answers the next one', async () => {
   const pcm = await recording('crash', 1)
 
   await expect(all(engine.run(request(pcm, { prompt: '[[crash]]' }), NEVER))).rejects.toMatchObject({

@@ -26,7 +26,7 @@ test('each reader gets what was said of its own request, the final message last'
 
   expect(await all(first.answers)).toEqual([progress(first.id), { kind: 'cancelled', id: first.id }])
   expect(await all(second.answers)).toEqual([detected(second.id)])
-  expect(requests.size).toBe(0)
+  expect(requests.recordings).toBe(0)
 })
 
 test.each([
@@ -55,10 +55,29 @@ test('who gives up hears the reason at once, and the late answer still counts as
   expect(requests.abandon(id, new Error('hung up'))).toBe(true)
 
   await expect(answers.next()).rejects.toThrow('hung up')
-  expect(requests.size).toBe(1)
+  expect(requests.recordings).toBe(1)
   requests.deliver({ kind: 'cancelled', id })
-  expect(requests.size).toBe(0)
+  expect(requests.recordings).toBe(0)
   expect(requests.abandon(id, new Error('again'))).toBe(false)
+})
+
+test('what the child said before it died is still heard, and then that it died', async () => {
+  const requests = new PendingRequests()
+  const { id, answers } = requests.open('transcribe')
+  requests.deliver(progress(id))
+
+  requests.failAll(new Failure('engine_crashed', 'gone'))
+
+  expect(await answers.next()).toMatchObject({ value: progress(id) })
+  await expect(answers.next()).rejects.toThrow('gone')
+})
+
+test('a ping is owed a pong and nothing else, and is no recording', () => {
+  const requests = new PendingRequests()
+  const { id } = requests.open('ping')
+
+  expect(requests.recordings).toBe(0)
+  expect(() => requests.deliver({ kind: 'cancelled', id })).toThrow('not owed that')
 })
 
 test('when the child is gone, everybody hears it: who waits now and who asks later', async () => {
@@ -70,5 +89,5 @@ test('when the child is gone, everybody hears it: who waits now and who asks lat
 
   await expect(before.answers.next()).rejects.toBe(failure)
   await expect(requests.open('detect_language').answers.next()).rejects.toBe(failure)
-  expect(requests.size).toBe(0)
+  expect(requests.recordings).toBe(0)
 })

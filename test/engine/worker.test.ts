@@ -22,12 +22,17 @@ function question(path: string): Question {
     pcm_samples: 32_000,
     pcm_is_complete: true,
     language: null,
+    languages: null,
     task: 'transcribe',
     prompt: null,
+    keywords: [],
     temperature: 0,
     word_timestamps: false,
+    logprobs: false,
     deltas: false,
     guards: true,
+    vad: null,
+    resume: null,
   }
 }
 

@@ -8,13 +8,11 @@ onRequest((request) => {
   const { id, deltas, guards } = request
   if (deltas)
     say({ kind: 'delta', id, index: 0, text: ' Rød' }, { kind: 'delta', id, index: 0, text: 'grød' })
-  say(window(id, 0, ' Rødgrød'))
   const judged = { start: 0, end: 1, text: ' Rødgrød' }
   say({
-    ...done(id),
-    language: null,
-    language_probability: null,
+    ...window(id, 0, ' Rødgrød'),
     dropped: guards ? [{ ...judged, reason: 'repetition' }] : [],
     warnings: guards ? [{ ...judged, reason: 'unsure' }] : [],
   })
+  say({ ...done(id), language: null, language_probability: null })
 })

@@ -1,13 +1,19 @@
 // What every bad child needs: the wire from the child's side.
 import { createInterface } from 'node:readline'
-import type { DetectedMessage, DoneMessage, WorkerMessage, WorkerRequest } from '../../src/engine/protocol.ts'
+import type {
+  DetectedMessage,
+  DoneMessage,
+  WindowMessage,
+  WorkerMessage,
+  WorkerRequest,
+} from '../../src/engine/protocol.ts'
 
 export function say(...messages: WorkerMessage[]): void {
   process.stdout.write(messages.map((message) => `${JSON.stringify(message)}\n`).join(''))
 }
 
 export function sayHello(): void {
-  say({ kind: 'hello', protocol: 2, pid: process.pid })
+  say({ kind: 'hello', protocol: 3, pid: process.pid })
 }
 
 export function becomeReady(): void {
@@ -34,7 +40,9 @@ export function onRequest(handle: (request: WorkerRequest) => void): void {
   createInterface({ input: process.stdin }).on('line', (line) => handle(JSON.parse(line)))
 }
 
-export function window(id: number, index: number, text: string): WorkerMessage {
+const timings = { waited_seconds: 0, vad_seconds: 0, encode_seconds: 0, decode_seconds: 0 }
+
+export function window(id: number, index: number, text: string): WindowMessage {
   const segment = {
     seek: index * 100,
     start: index,
@@ -46,8 +54,27 @@ export function window(id: number, index: number, text: string): WorkerMessage {
     compression_ratio: 1,
     no_speech_prob: 0,
     words: null,
+    logprobs: null,
   }
-  return { kind: 'window', id, index, start: index, end: index + 1, language: 'da', segments: [segment] }
+  return {
+    kind: 'window',
+    id,
+    index,
+    start: index,
+    end: index + 1,
+    language: 'da',
+    segments: [segment],
+    dropped: [],
+    warnings: [],
+    checkpoint: {
+      windows: index + 1,
+      samples: (index + 1) * 16_000,
+      language: 'da',
+      language_probability: 0.9,
+      extra_attempts: 0,
+      timings,
+    },
+  }
 }
 
 export function detected(id: number): DetectedMessage {
@@ -56,7 +83,6 @@ export function detected(id: number): DetectedMessage {
 }
 
 export function done(id: number): DoneMessage {
-  const timings = { waited_seconds: 0, vad_seconds: 0, encode_seconds: 0, decode_seconds: 0 }
   return {
     kind: 'done',
     id,
@@ -64,9 +90,8 @@ export function done(id: number): DoneMessage {
     speech_seconds: 2,
     language: 'da',
     language_probability: 0.9,
+    prompt_tokens: 0,
     windows: 1,
-    dropped: [],
-    warnings: [],
     timings,
   }
 }
