@@ -8,42 +8,53 @@ export interface BodyLimits {
   readonly idleMs: number
 }
 
-interface Guards extends BodyLimits {
-  /** Called when nothing comes any more; `signal` must then abort. */
-  readonly refuse: (cause: Failure) => void
-}
-
 /**
  * The reader is let go, never cancelled: cancelling closes the socket, and the client would not learn why it was refused.
  *
- * @throws Failure file_too_large, client_closed_request
+ * @throws Failure file_too_large, request_timeout, client_closed_request
  */
 export async function* chunksOf(
   body: Request['body'],
-  guards: Guards,
+  limits: BodyLimits,
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array, void, undefined> {
-  signal.throwIfAborted()
+  if (signal.aborted) throw hungUp(signal.reason)
   if (body === null) return
   const reader = body.getReader()
   const letGo = () => reader.releaseLock() // makes a read that is waiting reject
   signal.addEventListener('abort', letGo)
-  const patience = setTimeout(() => guards.refuse(nothingCame(guards)), guards.idleMs)
   let receivedBytes = 0
   try {
     for (;;) {
-      const chunk = await reader.read().catch((error: unknown) => Promise.reject(hungUp(error)))
-      if (chunk.done) return
-      patience.refresh()
-      receivedBytes += chunk.value.byteLength
-      if (receivedBytes > guards.maxBodyBytes) throw tooLarge(guards)
-      yield chunk.value
+      const chunk = await nextChunk(reader, limits)
+      if (chunk === undefined) return
+      receivedBytes += chunk.byteLength
+      if (receivedBytes > limits.maxBodyBytes) throw tooLarge(limits)
+      yield chunk
     }
   } finally {
-    clearTimeout(patience)
     signal.removeEventListener('abort', letGo)
     letGo()
     void discardRest(body) // nobody waits for it: the answer goes out meanwhile
+  }
+}
+
+/** Only the client's time counts, not what we need for a chunk between two reads. */
+async function nextChunk(
+  reader: ReadableStreamDefaultReader<Uint8Array>,
+  limits: BodyLimits,
+): Promise<Uint8Array | undefined> {
+  let isIdle = false
+  const patience = setTimeout(() => {
+    isIdle = true
+    reader.releaseLock()
+  }, limits.idleMs)
+  try {
+    return (await reader.read()).value
+  } catch (cause) {
+    throw isIdle ? nothingCame(limits) : hungUp(cause)
+  } finally {
+    clearTimeout(patience)
   }
 }
 

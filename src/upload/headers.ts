@@ -1,12 +1,14 @@
-/** What can be refused before a byte of the body has been read. */
+/** What can be decided before a byte of the body has been read: what kind of body it is, and some refusals. */
 import { Failure } from '../failure.ts'
 import { type BodyLimits, tooLarge } from './body.ts'
+
+export type BodyType = { readonly kind: 'json' } | { readonly kind: 'form'; readonly boundary: string }
 
 /** RFC 2046 §5.1.1. */
 const MAX_BOUNDARY_CHARACTERS = 70
 
 /** @throws Failure unsupported_media_type, invalid_multipart, file_too_large */
-export function checkHeaders(headers: Headers, limits: BodyLimits): void {
+export function checkHeaders(headers: Headers, limits: BodyLimits): BodyType {
   const encoding = headers.get('content-encoding') ?? 'identity'
   if (encoding.toLowerCase() !== 'identity') {
     throw new Failure(
@@ -14,20 +16,24 @@ export function checkHeaders(headers: Headers, limits: BodyLimits): void {
       `Content-Encoding "${encoding}" is not supported: send the body as it is.`,
     )
   }
-  const contentType = headers.get('content-type') ?? ''
+  const type = bodyType(headers.get('content-type') ?? '')
+  // Chunked bodies have no length; they are counted as they come.
+  if (Number(headers.get('content-length') ?? 0) > limits.maxBodyBytes) throw tooLarge(limits)
+  return type
+}
+
+function bodyType(contentType: string): BodyType {
+  if (/^application\/json\s*(;|$)/i.test(contentType)) return { kind: 'json' }
   if (!/^multipart\/form-data\s*(;|$)/i.test(contentType)) {
     const sent = contentType === '' ? 'missing' : `"${contentType}"`
-    throw new Failure(
-      'unsupported_media_type',
-      `The Content-Type is ${sent}; it must be multipart/form-data.`,
-    )
+    const allowed = 'multipart/form-data or application/json'
+    throw new Failure('unsupported_media_type', `The Content-Type is ${sent}; it must be ${allowed}.`)
   }
-  const boundary = /;\s*boundary=(?:"([^"]*)"|([^;\s]*))/i.exec(contentType)
-  const boundaryCharacters = (boundary?.[1] ?? boundary?.[2] ?? '').length
-  if (boundaryCharacters === 0 || boundaryCharacters > MAX_BOUNDARY_CHARACTERS) {
+  const parameter = /;\s*boundary=(?:"([^"]*)"|([^;\s]*))/i.exec(contentType)
+  const boundary = parameter?.[1] ?? parameter?.[2] ?? ''
+  if (boundary.length === 0 || boundary.length > MAX_BOUNDARY_CHARACTERS) {
     const allowed = `a boundary of 1 to ${MAX_BOUNDARY_CHARACTERS} characters`
     throw new Failure('invalid_multipart', `The Content-Type multipart/form-data needs ${allowed}.`)
   }
-  // Chunked bodies have no length; they are counted as they come.
-  if (Number(headers.get('content-length') ?? 0) > limits.maxBodyBytes) throw tooLarge(limits)
+  return { kind: 'form', boundary }
 }

@@ -5,6 +5,7 @@ import { type AddressInfo, connect, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serve } from '@hono/node-server'
+import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { receive } from '../../src/upload/receive.ts'
 
@@ -16,9 +17,12 @@ export interface Received {
   readonly fields?: Readonly<Record<string, readonly string[]>>
   readonly name?: string
   readonly content?: string
+  readonly sha256?: string
 }
 
-/** `seen` resolves with every outcome, also those that no client is left to read. */
+type Receiver = Awaited<ReturnType<typeof startReceiver>>
+
+/** `nextOutcome` resolves also with those that no client is left to read. */
 export async function startReceiver(limits = { maxBodyBytes: 1_000_000, idleMs: 60_000 }) {
   const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-upload-'))
   let saw: (outcome: Received) => void = () => {}
@@ -26,9 +30,10 @@ export async function startReceiver(limits = { maxBodyBytes: 1_000_000, idleMs: 
   const answer = async (request: Request): Promise<Received> => {
     try {
       await using upload = await receive(request, spoolDir, limits)
-      const { path, name } = upload.file
+      const { path, name, sha256 } = upload.file
       const content = (await readFile(path)).toString('latin1')
-      return { status: 200, fields: Object.fromEntries(upload.fields), ...(name && { name }), content }
+      const fields = Object.fromEntries(upload.fields)
+      return { status: 200, fields, ...(name && { name }), content, sha256 }
     } catch (error) {
       if (!(error instanceof Failure)) throw error
       return { status: error.status, code: error.code, message: error.message, param: error.param }
@@ -60,6 +65,21 @@ export async function startReceiver(limits = { maxBodyBytes: 1_000_000, idleMs: 
   }
 }
 
+/** One receiver for the tests of a file. A test that leaves something on disk fails. */
+export function sharedReceiver(): () => Receiver {
+  let receiver: Receiver | undefined
+  beforeAll(async () => {
+    receiver = await startReceiver()
+  })
+  afterEach(async () => {
+    expect(await receiver?.leftovers()).toEqual([])
+  })
+  afterAll(async () => {
+    await receiver?.[Symbol.asyncDispose]()
+  })
+  return () => receiver ?? expect.unreachable('the tests have not begun')
+}
+
 export const BOUNDARY = 'b0undary'
 
 /** One part of a form; `disposition` is what follows `form-data`. */
@@ -70,6 +90,17 @@ export function part(disposition: string, content: string, type?: string): strin
 
 export const END = `--${BOUNDARY}--\r\n`
 export const FILE = part('name="file"; filename="a.wav"', 'RIFF\u00ff\u0000data', 'audio/wav')
+
+/** Each character of a string is a byte. */
+export async function post(
+  { url }: Receiver,
+  body: string | Uint8Array,
+  headers: Record<string, string> = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` },
+): Promise<Received> {
+  const bytes = typeof body === 'string' ? Buffer.from(body, 'latin1') : Buffer.from(body)
+  const response = await fetch(url, { method: 'POST', body: bytes, headers })
+  return (await response.json()) as Received
+}
 
 /** Headers of a request whose body comes in chunks, as openai-node sends it; `chunk` frames a piece of it. */
 export function chunkedHead(contentType = `multipart/form-data; boundary=${BOUNDARY}`): string {
