@@ -13,28 +13,46 @@ export const FAILURES = {
   audio_too_long: { status: 400, type: 'invalid_request_error' },
   invalid_value: { status: 400, type: 'invalid_request_error' },
   invalid_language: { status: 400, type: 'invalid_request_error' },
+  invalid_json: { status: 400, type: 'invalid_request_error' },
   invalid_multipart: { status: 400, type: 'invalid_request_error' },
+  malformed_request: { status: 400, type: 'invalid_request_error' },
+  translation_unsupported: { status: 400, type: 'invalid_request_error' },
+  invalid_api_key: { status: 401, type: 'invalid_request_error' },
+  model_not_deletable: { status: 403, type: 'invalid_request_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   request_timeout: { status: 408, type: 'invalid_request_error' },
   file_too_large: { status: 413, type: 'invalid_request_error' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error' },
+  headers_too_large: { status: 431, type: 'invalid_request_error' },
   client_closed_request: { status: 499, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
   engine_failed: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'server_error' },
   engine_loading: { status: 503, type: 'server_error' },
+  engine_resting: { status: 503, type: 'server_error' },
   shutting_down: { status: 503, type: 'server_error' },
 } as const
 
 export type FailureCode = keyof typeof FAILURES
 
+/** When nobody has computed how long it will take: some seconds, so that nobody who may come back is left without a word. */
+const USUAL_WAIT_SECONDS: Partial<Record<FailureCode, number>> = {
+  queue_full: 5,
+  engine_loading: 5,
+  engine_resting: 30,
+  shutting_down: 10,
+}
+
+/** openai-node passes over a longer `Retry-After`, openai-python 3 then gives up altogether. */
+const LONGEST_RETRY_AFTER_SECONDS = 60
+
 interface FailureDetails {
   /** The request field that was wrong, as OpenAI's `param`. */
   readonly param?: string
-  /** Sent as `Retry-After`; a whole number of seconds from 1 to 60. */
+  /** An estimate; becomes a `Retry-After` from 1 to 60. */
   readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
@@ -43,6 +61,7 @@ interface FailureDetails {
 export class Failure extends Error {
   readonly code: FailureCode
   readonly param: string | null
+  /** A whole number from 1 to 60; of every 503, and of nothing else. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
@@ -50,7 +69,8 @@ export class Failure extends Error {
     this.name = 'Failure'
     this.code = code
     this.param = details.param ?? null
-    this.retryAfterSeconds = details.retryAfterSeconds
+    const seconds = details.retryAfterSeconds ?? USUAL_WAIT_SECONDS[code]
+    this.retryAfterSeconds = seconds === undefined ? undefined : retryAfter(seconds)
   }
 
   get status(): number {
@@ -60,4 +80,9 @@ export class Failure extends Error {
   get type(): string {
     return FAILURES[this.code].type
   }
+}
+
+/** Rounded up: who comes back too early is refused again. */
+function retryAfter(seconds: number): number {
+  return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(seconds)))
 }

@@ -1,33 +1,23 @@
 /**
  * Whose turn it is: so many at once, the others wait in order, taking turns between keys.
- * It does not know what is done with a turn.
+ * It does not know what is done with a turn, and refuses nobody: how many may wait is the workload's business.
  */
-import { Failure } from '../failure.ts'
-
 export interface Ticket {
   /** Whoever shares a key shares one line; the lines take turns. */
   readonly key?: string
-}
-
-interface AdmissionLimits {
-  readonly places: number
-  /** How many may wait; absent: any number. */
-  readonly maxWaiting?: number
 }
 
 type Admit = (turn: Disposable) => void
 
 export class Admission {
   readonly #places: number
-  readonly #maxWaiting: number
   /** One line per key, in the order in which the keys are served next. No line is empty. */
   readonly #lines = new Map<string, Set<Admit>>()
   #active = 0
   #waiting = 0
 
-  constructor({ places, maxWaiting = Number.POSITIVE_INFINITY }: AdmissionLimits) {
+  constructor({ places }: { readonly places: number }) {
     this.#places = places
-    this.#maxWaiting = maxWaiting
   }
 
   state(): { active: number; waiting: number } {
@@ -37,16 +27,13 @@ export class Admission {
   /**
    * Waits for a turn; disposing the turn lets the next one in.
    *
-   * @throws Failure `queue_full`; the signal's reason when it aborts while waiting. A turn once given is the holder's to dispose.
+   * @throws the signal's reason when it aborts while waiting. A turn once given is the holder's to dispose.
    */
   async enter(ticket: Ticket, signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted()
     if (this.#active < this.#places) {
       this.#active++
       return this.#turn()
-    }
-    if (this.#waiting >= this.#maxWaiting) {
-      throw new Failure('queue_full', 'Too many recordings are waiting. Please try again later.')
     }
     return this.#wait(ticket.key ?? '', signal)
   }

@@ -98,14 +98,6 @@ test('a turn that is disposed twice frees one place', async () => {
   expect(admission.state()).toEqual({ active: 1, waiting: 1 })
 })
 
-test('a full line refuses', async () => {
-  const admission = new Admission({ places: 1, maxWaiting: 1 })
-  await admission.enter({}, NEVER)
-  void admission.enter({}, NEVER)
-
-  await expect(admission.enter({}, NEVER)).rejects.toMatchObject({ code: 'queue_full', status: 503 })
-})
-
 test('hundreds who come and go at random leave nothing behind', async () => {
   const admission = new Admission({ places: 3 })
   const visit = async (number: number) => {

@@ -1,0 +1,128 @@
+/**
+ * What is on the road, how fast it moves, and so when there will be room. It refuses who comes when there is none;
+ * whose turn it is among those who were let in is admission's business.
+ */
+import { Failure } from '../failure.ts'
+import { secondsUntilEnded } from './forecast.ts'
+import { Speed } from './speed.ts'
+
+interface WorkloadParts {
+  /** How many recordings the engine takes at once. */
+  readonly places: number
+  /** How many more may be on the road. */
+  readonly maxWaiting: number
+  /** Whether the engine works when it has something to do. The time in which it is loading tells nothing about its speed. */
+  readonly isWorking: () => boolean
+  /** Never goes back. */
+  readonly nowMs: () => number
+}
+
+/** One recording on the road, from its arrival to the disposal of this. Seconds are seconds of audio. */
+export interface Work extends Disposable {
+  lengthIs(seconds: number): void
+  /** Its turn at the engine has come. */
+  start(): void
+  /** So much of it has been heard, from its beginning. */
+  heard(seconds: number): void
+}
+
+/** A recording whose length nobody knows yet is taken for as long as the last ones. */
+const LAST_LENGTHS = 32
+
+class Recording {
+  isRunning = false
+  heardSeconds = 0
+  lengthSeconds: number | undefined
+}
+
+export class Workload {
+  readonly #parts: WorkloadParts
+  readonly #speed = new Speed()
+  /** In the order of their coming. */
+  readonly #recordings = new Set<Recording>()
+  readonly #lastLengths: number[] = []
+  #lookedAtMs: number
+  #wasWorking = false
+
+  constructor(parts: WorkloadParts) {
+    this.#parts = parts
+    this.#lookedAtMs = parts.nowMs()
+  }
+
+  /** @throws Failure queue_full */
+  enter(): Work {
+    this.requireRoom()
+    const recording = new Recording()
+    this.#recordings.add(recording)
+    return {
+      lengthIs: (seconds) => this.#learnLength(recording, seconds),
+      start: () => this.#change(0, () => (recording.isRunning = true)),
+      heard: (seconds) => this.#hear(recording, seconds),
+      [Symbol.dispose]: () => this.#change(0, () => this.#recordings.delete(recording)),
+    }
+  }
+
+  /**
+   * For whoever wants to know before it comes: a recording of hours is better not sent than refused when it is here.
+   *
+   * @throws Failure queue_full
+   */
+  requireRoom(): void {
+    const { places, maxWaiting } = this.#parts
+    const tooMany = this.#recordings.size - (places + maxWaiting) + 1
+    if (tooMany <= 0) return
+    const seconds = this.#secondsUntilEnded(tooMany)
+    throw new Failure(
+      'queue_full',
+      `All ${places + maxWaiting} places for recordings are taken. Please try again later.`,
+      seconds === undefined ? {} : { retryAfterSeconds: seconds },
+    )
+  }
+
+  /** How long a recording that comes now will wait for a place in the engine. Undefined until a speed has been measured. */
+  waitSeconds(): number | undefined {
+    const inFront = this.#recordings.size - this.#parts.places + 1
+    return inFront <= 0 ? 0 : this.#secondsUntilEnded(inFront)
+  }
+
+  #secondsUntilEnded(count: number): number | undefined {
+    const speed = this.#speed.perSecond
+    if (speed === undefined) return undefined
+    const left = (isRunning: boolean) =>
+      [...this.#recordings]
+        .filter((recording) => recording.isRunning === isRunning)
+        .map((recording) => this.#secondsLeft(recording))
+    const situation = { running: left(true), waiting: left(false), places: this.#parts.places, speed }
+    return secondsUntilEnded(count, situation)
+  }
+
+  #secondsLeft({ lengthSeconds = this.#usualLength(), heardSeconds }: Recording): number {
+    return Math.max(0, lengthSeconds - heardSeconds)
+  }
+
+  #usualLength(): number {
+    const lengths = this.#lastLengths
+    return lengths.reduce((sum, seconds) => sum + seconds, 0) / Math.max(1, lengths.length)
+  }
+
+  #learnLength(recording: Recording, seconds: number): void {
+    recording.lengthSeconds = seconds
+    this.#lastLengths.push(seconds)
+    if (this.#lastLengths.length > LAST_LENGTHS) this.#lastLengths.shift()
+  }
+
+  #hear(recording: Recording, seconds: number): void {
+    const more = Math.max(0, seconds - recording.heardSeconds)
+    this.#change(more, () => (recording.heardSeconds += more))
+  }
+
+  /** What is heard counts for the time since the last look, if the engine was at work then; `change` is what happens now. */
+  #change(audioSeconds: number, change: () => void): void {
+    const nowMs = this.#parts.nowMs()
+    if (this.#wasWorking) this.#speed.observe(audioSeconds, (nowMs - this.#lookedAtMs) / 1000)
+    this.#lookedAtMs = nowMs
+    change()
+    const isBusy = [...this.#recordings].some(({ isRunning }) => isRunning)
+    this.#wasWorking = isBusy && this.#parts.isWorking()
+  }
+}
