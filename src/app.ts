@@ -1,9 +1,10 @@
 /** Mounts the routes. The only place where an error becomes a response. */
-import { type Context, Hono } from 'hono'
+import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { requestId as requestIds } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
 import { Failure } from './failure.ts'
+import { authentication } from './http/auth.ts'
 import { detectLanguageRoutes } from './http/detect-language.ts'
 import { documentationRoutes } from './http/documentation.ts'
 import { modelRoutes } from './http/models.ts'
@@ -11,34 +12,60 @@ import { endpointSummaries, openApiDocument } from './http/openapi.ts'
 import type { HttpEnv, Parts } from './http/parts.ts'
 import { requestLog } from './http/request-log.ts'
 import { rootRoutes } from './http/root.ts'
+import { asFailure, envelope } from './http/told.ts'
 import { transcribeRoutes } from './http/transcribe.ts'
 import { transcriptionRoutes } from './http/transcriptions.ts'
-import type { Log } from './log.ts'
+import { translationRoutes } from './http/translations.ts'
+
+/** The only version of its API that OpenAI has ever named. */
+const OPENAI_VERSION = '2020-10-01'
 
 export function createApp(parts: Parts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  app.use(requestIds(), requestLog(parts.log))
-  const { corsOrigins } = parts.config
+  const { corsOrigins, apiKeys } = parts.config
+  app.use(requestIds(), requestLog(parts.log), signature)
+  // Before keys are asked for: a page must be able to read that its key is wrong, and asks beforehand without one.
   if (corsOrigins.length > 0) app.use(corsFor(corsOrigins))
+  app.use(authentication(apiKeys))
 
   app
     .route('/', transcriptionRoutes(parts))
+    .route('/', translationRoutes(parts))
     .route('/', transcribeRoutes(parts))
     .route('/', detectLanguageRoutes(parts))
     .route('/', modelRoutes(parts))
     .route('/', rootRoutes(parts, endpointSummaries()))
-    .route('/', documentationRoutes(openApiDocument()))
+    .route('/', documentationRoutes(openApiDocument(apiKeys.size > 0)))
 
   app.notFound((c) => respond(c, nothingThere(app, c)))
   app.onError((error, c) => respond(c, asFailure(error, c, parts.log)))
   return app
 }
 
+/** Afterwards, so that it is also on an answer that a route has made without Hono's help. */
+const signature: MiddlewareHandler<HttpEnv> = async (c, next) => {
+  await next()
+  c.header('x-request-id', c.get('requestId'))
+  if (c.req.path.startsWith('/v1/')) c.header('openai-version', OPENAI_VERSION)
+}
+
+/** What a page may read of our answers. */
+const EXPOSED_HEADERS = [
+  'x-request-id',
+  'openai-processing-ms',
+  'openai-version',
+  'retry-after',
+  'x-should-retry',
+  'x-joined',
+  'location',
+]
+
+/** Request headers are allowed as they are asked for: the SDKs send a dozen of their own (`x-stainless-…`) and ever new ones. */
 function corsFor(origins: readonly string[]) {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    allowMethods: ['GET', 'POST'],
-    exposeHeaders: ['x-request-id', 'openai-processing-ms', 'retry-after'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
+    exposeHeaders: EXPOSED_HEADERS,
     maxAge: 86_400,
   })
 }
@@ -56,31 +83,19 @@ function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>): Failure {
   return new Failure('method_not_allowed', `${path} does not take ${method}; it takes ${allowed}.`)
 }
 
-/** A bug gives the client a plain sentence and an id; the log gets everything. */
-function asFailure(error: Error, c: Context<HttpEnv>, log: Log): Failure {
-  const requestId = c.get('requestId')
-  // Whatever broke while the client was leaving broke because of it, and nobody is there to read the answer.
-  if (c.req.raw.signal.aborted) {
-    return new Failure('client_closed_request', 'The client closed the connection.', { cause: error })
-  }
-  const failure =
-    error instanceof Failure
-      ? error
-      : new Failure('internal_error', `Something went wrong on our side. Please report request ${requestId}.`)
-  if (failure.status === 500) log.error('request failed', { requestId, error })
-  return failure
-}
-
-/** OpenAI's envelope: all four keys, always. */
 function respond(c: Context<HttpEnv>, failure: Failure): Response {
-  const { message, type, param, code, status, retryAfterSeconds } = failure
+  const { status, retryAfterSeconds } = failure
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
-  if (status === 503) c.header('x-should-retry', String(canRetry(c.req.header('user-agent'))))
+  if (status === 401) c.header('www-authenticate', 'Bearer')
+  // Two of its processes have died over this recording: asking again would take down two more.
+  if (!canRetry(c) || failure.code === 'engine_crashed') c.header('x-should-retry', 'false')
+  else if (status === 503) c.header('x-should-retry', 'true')
   // 499 is nginx's number, unknown to Hono's types.
-  return c.json({ error: { message, type, param, code } }, status as ContentfulStatusCode)
+  return c.json(envelope(failure), status as ContentfulStatusCode)
 }
 
 /** openai-node 4 retries an upload with a Content-Length but no body, and then waits for us (seen with 4.104.0). */
-function canRetry(userAgent = ''): boolean {
-  return !userAgent.startsWith('OpenAI/JS 4.')
+function canRetry(c: Context<HttpEnv>): boolean {
+  const isNode4 = (c.req.header('user-agent') ?? '').startsWith('OpenAI/JS 4.')
+  return !isNode4 || c.req.method !== 'POST'
 }

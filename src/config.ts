@@ -4,6 +4,7 @@
  */
 import { resolve } from 'node:path'
 import { z } from 'zod'
+import { ApiKeys, readApiKeys } from './api-keys.ts'
 
 const GIB = 1024 ** 3
 
@@ -17,6 +18,11 @@ const SETTINGS = {
     schema: z.string().min(1),
     fallback: 'syvai/hviske-v2',
     about: 'Hub id or local directory of a Whisper model',
+  },
+  MODEL_ALIASES: {
+    schema: z.string(),
+    fallback: '',
+    about: 'Comma-separated names that the model also answers to, beside the usual ones',
   },
   HOST: { schema: z.string().min(1), fallback: '0.0.0.0', about: 'Address to listen on' },
   PORT: {
@@ -55,6 +61,12 @@ const SETTINGS = {
     about:
       'Whether loops and inventions are removed from what the model says, unless a request decides: on or off',
   },
+  JOIN_RETRIES: {
+    schema: z.enum(['on', 'off']),
+    fallback: 'on',
+    about:
+      'Whether the same upload of the same client joins work that is running or has just finished: on or off',
+  },
   DEFAULT_LANGUAGE: {
     schema: z.string().regex(/^([a-z]{2,3}|auto)$/, 'an ISO code such as da, or auto'),
     fallback: 'da',
@@ -80,6 +92,16 @@ const SETTINGS = {
     fallback: 'info',
     about: 'debug, info, warn, error or silent',
   },
+  API_KEYS: {
+    schema: z.string(),
+    fallback: '',
+    about: 'Keys that clients must show, separated by commas or spaces; empty lets everybody in',
+  },
+  API_KEYS_FILE: {
+    schema: z.string(),
+    fallback: '',
+    about: 'A file with such keys, one a line, # for comments; read at the start',
+  },
   CORS_ORIGINS: {
     schema: z.string(),
     fallback: '',
@@ -100,12 +122,24 @@ const SETTINGS = {
     fallback: '16',
     about: 'Recordings in the engine at once; the others wait in order',
   },
+  EARLY_HEADERS_AFTER_SECONDS: {
+    schema: wholeNumber(0, 86_400),
+    fallback: '50',
+    about: 'An answer not there by then sends its headers, and then signs of life; 0 never does',
+  },
+  MAX_QUEUE_SIZE: {
+    schema: wholeNumber(0, 100_000),
+    fallback: '256',
+    about: 'How many recordings may wait; the next one gets a 503 that says when to come back',
+  },
 } as const
 
 type SettingName = keyof typeof SETTINGS
 
 export interface Config {
   readonly model: string
+  /** Beside the names that it has by itself. */
+  readonly modelAliases: readonly string[]
   readonly host: string
   readonly port: number
   readonly device: 'auto' | 'cuda' | 'cpu'
@@ -115,6 +149,7 @@ export interface Config {
   readonly hasGraphs: boolean
   /** For requests that do not decide it. */
   readonly hasGuards: boolean
+  readonly joinsRetries: boolean
   /** ISO code, or `auto`. */
   readonly defaultLanguage: string
   readonly dataDir: string
@@ -122,10 +157,15 @@ export interface Config {
   readonly ffmpegPath: string | undefined
   readonly pythonPath: string
   readonly logLevel: 'debug' | 'info' | 'warn' | 'error' | 'silent'
+  /** Hashes of the keys: a configuration may be printed. */
+  readonly apiKeys: ApiKeys
   readonly corsOrigins: readonly string[]
   readonly maxUploadBytes: number
   readonly maxAudioSeconds: number
   readonly maxConcurrentTranscriptions: number
+  /** 0 is never. */
+  readonly earlyHeadersAfterSeconds: number
+  readonly maxQueueSize: number
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -150,9 +190,18 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     if (!parsed.success) problems.push(`${name}=${raw}: ${parsed.error.issues[0]?.message ?? 'not allowed'}`)
     return parsed.data as Value<Name>
   }
+  const readKeys = (): ApiKeys => {
+    try {
+      return readApiKeys(read('API_KEYS'), read('API_KEYS_FILE'))
+    } catch (error) {
+      problems.push(error instanceof Error ? error.message : String(error))
+      return new ApiKeys()
+    }
+  }
 
   const config: Config = {
     model: read('MODEL'),
+    modelAliases: listOf(read('MODEL_ALIASES')),
     host: read('HOST'),
     port: read('PORT'),
     device: read('DEVICE'),
@@ -161,19 +210,27 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     compiles: read('COMPILE') === 'on',
     hasGraphs: read('CUDA_GRAPHS') === 'on',
     hasGuards: read('GUARDS') === 'on',
+    joinsRetries: read('JOIN_RETRIES') === 'on',
     defaultLanguage: read('DEFAULT_LANGUAGE'),
     dataDir: resolve(read('DATA_DIR')),
     ffmpegPath: read('FFMPEG_PATH') || undefined,
     pythonPath: resolve(read('PYTHON_PATH')),
     logLevel: read('LOG_LEVEL'),
-    corsOrigins: read('CORS_ORIGINS')
-      .split(',')
-      .map((origin) => origin.trim())
-      .filter(Boolean),
+    apiKeys: readKeys(),
+    corsOrigins: listOf(read('CORS_ORIGINS')),
     maxUploadBytes: read('MAX_UPLOAD_BYTES'),
     maxAudioSeconds: read('MAX_AUDIO_SECONDS'),
     maxConcurrentTranscriptions: read('MAX_CONCURRENT_TRANSCRIPTIONS'),
+    earlyHeadersAfterSeconds: read('EARLY_HEADERS_AFTER_SECONDS'),
+    maxQueueSize: read('MAX_QUEUE_SIZE'),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
+}
+
+function listOf(separatedByCommas: string): string[] {
+  return separatedByCommas
+    .split(',')
+    .map((item) => item.trim())
+    .filter(Boolean)
 }

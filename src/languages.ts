@@ -109,13 +109,14 @@ const LANGUAGE_NAMES: Readonly<Record<string, string>> = {
 
 export const LANGUAGE_CODES: readonly string[] = Object.keys(LANGUAGE_NAMES)
 
-/** Codes that mean one of Whisper's: Home Assistant sends `fil`, macOS `nb`, older systems `iw` and `in`. */
+/** Codes that mean one of Whisper's: Home Assistant sends `fil`, macOS `nb`, older systems `iw`, `in` and `ji`. */
 const OTHER_CODES: Readonly<Record<string, string>> = {
   fil: 'tl',
   jv: 'jw',
   nb: 'no',
   iw: 'he',
   in: 'id',
+  ji: 'yi',
   cmn: 'zh',
 }
 
@@ -135,11 +136,14 @@ const OTHER_NAMES: Readonly<Record<string, string>> = {
   mandarin: 'zh',
 }
 
+const NAMED_CODES = [...LANGUAGE_CODES.map((code) => [code, code] as const), ...Object.entries(OTHER_CODES)]
+
+/** The later ones win: what Whisper calls a language before what others call it. */
 const BY_NAME = new Map([
-  ...LANGUAGE_CODES.flatMap((code) => {
-    const native = nativeName(code)
-    return native === undefined ? [] : [[native, code] as const]
-  }),
+  ...NAMED_CODES.flatMap(([written, code]) =>
+    // In Danish, in English, and as its speakers call it.
+    ['da', 'en', written].flatMap((reader) => nameFor(reader, written)).map((name) => [name, code] as const),
+  ),
   ...Object.entries(OTHER_NAMES),
   ...LANGUAGE_CODES.map((code) => [englishName(code), code] as const),
 ])
@@ -149,23 +153,27 @@ export function englishName(code: string): string {
   return LANGUAGE_NAMES[code] ?? code
 }
 
-/** Understands `da`, `dan`, `da-DK`, `da_DK`, `Danish` and `dansk`. Undefined when no language of Whisper's is meant. */
+/**
+ * Understands `da`, `dan`, `da-DK`, `da_DK.UTF-8`, `Danish`, `dansk` and `English (US)`. Undefined when no language of
+ * Whisper's is meant.
+ */
 export function languageCode(written: string): string | undefined {
   const wanted = written.trim().toLowerCase().normalize('NFC')
-  return BY_NAME.get(wanted) ?? codeOf(wanted.split(/[-_]/, 1)[0] ?? '')
+  const name = wanted.replace(/\s*\(.*\)$/u, '')
+  return BY_NAME.get(name) ?? codeOf(wanted.split(/[-_.]/, 1)[0] ?? '')
 }
 
 function codeOf(tag: string): string | undefined {
   if (Object.hasOwn(LANGUAGE_NAMES, tag)) return tag
   if (Object.hasOwn(OTHER_CODES, tag)) return OTHER_CODES[tag]
   if (!/^[a-z]{3}$/.test(tag)) return undefined
-  // ISO 639-2/3 codes: the platform's table knows that `dan` is `da`.
-  const canonical = Intl.getCanonicalLocales(tag)[0] ?? ''
+  // ISO 639-2/3 codes: the platform's table knows that `dan` is `da`, `ger` is `de`, and Dari (`prs`) is `fa-AF`.
+  const [canonical = ''] = (Intl.getCanonicalLocales(tag)[0] ?? '').split('-', 1)
   return Object.hasOwn(LANGUAGE_NAMES, canonical) ? canonical : OTHER_CODES[canonical]
 }
 
-/** What its speakers call it (`dansk`), from the platform's table; undefined where that has none. */
-function nativeName(code: string): string | undefined {
-  const name = new Intl.DisplayNames([code], { type: 'language', fallback: 'none' }).of(code)
-  return name?.toLowerCase().normalize('NFC')
+/** What readers of one language call another, from the platform's table; nothing where that has no name. */
+function nameFor(reader: string, code: string): string[] {
+  const name = new Intl.DisplayNames([reader], { type: 'language', fallback: 'none' }).of(code)
+  return name === undefined ? [] : [name.toLowerCase().normalize('NFC')]
 }

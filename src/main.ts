@@ -3,16 +3,19 @@
  * it decides nothing about speech or HTTP.
  */
 import { once } from 'node:events'
-import { Server } from 'node:http'
-import { createAdaptorServer } from '@hono/node-server'
+import type { Server } from 'node:http'
 import { createApp } from './app.ts'
 import { decode } from './audio/decode.ts'
 import { findFfmpeg } from './audio/ffmpeg.ts'
 import { type Config, readConfig } from './config.ts'
 import { modelArguments, workerCommand } from './engine/command.ts'
-import { createEngine } from './engine/engine.ts'
+import { createEngine, type Engine } from './engine/engine.ts'
+import { Failure } from './failure.ts'
+import { createHttpServer } from './http/listener.ts'
+import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
 import { createLog, type Log } from './log.ts'
 import { Admission } from './queue/admission.ts'
+import { Workload } from './queue/workload.ts'
 import { openSpool } from './spool.ts'
 import { createTranscriber } from './transcriber.ts'
 
@@ -34,6 +37,10 @@ const SERVER_OPTIONS = {
 /** Returns when a signal has asked for the end and everything is closed. @throws Error for the operator. */
 async function run(config: Config, log: Log): Promise<void> {
   const stopRequested = untilStopRequested(log)
+  let isStopping = false
+  if (config.apiKeys.size === 0) {
+    log.warn('no API key is set (API_KEYS): whoever can reach this server may use it')
+  }
   const ffmpeg = await findFfmpeg(config)
   log.info(`ffmpeg ${ffmpeg.version}`, {
     path: ffmpeg.path,
@@ -44,30 +51,34 @@ async function run(config: Config, log: Log): Promise<void> {
   const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
   await using engine = createEngine({ command, log })
   const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
-  const decoding = new Admission({ places: DECODES_AT_ONCE })
-  const transcribing = new Admission({ places: config.maxConcurrentTranscriptions })
+  const queue = openQueue(config, engine)
+  const transcriber = createTranscriber({
+    ...queue,
+    decode: (path, signal) => decode(ffmpeg, path, limits, signal),
+    engine,
+  })
+  // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
+  await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
   const app = createApp({
     config,
     log,
     spoolDir: spool.path,
     engineState: () => engine.state(),
-    queueState: () => ({
-      active: transcribing.state().active,
-      waiting: transcribing.state().waiting + decoding.state().waiting,
-    }),
-    transcriber: createTranscriber({
-      decode: (path, signal) => decode(ffmpeg, path, limits, signal),
-      decoding,
-      transcribing,
-      engine,
-    }),
+    queueState: () => queueState(queue),
+    requireRoom: (owner) => {
+      if (isStopping) throw new Failure('shutting_down', 'The server is shutting down.')
+      // It may be the retry that joins what is there. If not, the road has no room for it.
+      if (!joining.awaits(owner)) queue.workload.requireRoom()
+    },
+    transcriber: joining,
   })
 
-  const server = await listen(app, config)
+  const server = await listen(app, config, log)
   log.info('listening', { url: reachableUrl(server, config.host) })
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
     await Promise.race([stopRequested, engine.start().then(() => stopRequested)])
+    isStopping = true
     await drain(server, log)
   } finally {
     server.closeAllConnections()
@@ -75,10 +86,32 @@ async function run(config: Config, log: Log): Promise<void> {
   }
 }
 
+/** Where recordings wait on their way, and what is known of all of them. */
+function openQueue({ maxConcurrentTranscriptions, maxQueueSize }: Config, engine: Pick<Engine, 'state'>) {
+  const workload = new Workload({
+    places: maxConcurrentTranscriptions,
+    maxWaiting: maxQueueSize,
+    isWorking: () => engine.state().phase === 'ready',
+    nowMs: () => performance.now(),
+  })
+  const decoding = new Admission({ places: DECODES_AT_ONCE })
+  const transcribing = new Admission({ places: maxConcurrentTranscriptions })
+  return { workload, decoding, transcribing }
+}
+
+/** What has not been measured is left out. */
+function queueState({ decoding, transcribing, workload }: ReturnType<typeof openQueue>) {
+  const waitSeconds = workload.waitSeconds()
+  return {
+    active: transcribing.state().active,
+    waiting: transcribing.state().waiting + decoding.state().waiting,
+    ...(waitSeconds !== undefined && { waitSeconds }),
+  }
+}
+
 /** @throws Error when the port is taken or the address is not ours. */
-async function listen(app: ReturnType<typeof createApp>, { host, port }: Config): Promise<Server> {
-  const server = createAdaptorServer({ fetch: app.fetch, serverOptions: SERVER_OPTIONS })
-  if (!(server instanceof Server)) throw new Error('expected an HTTP/1.1 server')
+async function listen(app: ReturnType<typeof createApp>, { host, port }: Config, log: Log): Promise<Server> {
+  const server = createHttpServer(app.fetch, log, SERVER_OPTIONS)
   server.listen(port, host)
   await once(server, 'listening')
   return server

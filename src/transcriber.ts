@@ -5,11 +5,13 @@
 import { type PcmFile, SAMPLES_PER_SECOND } from './audio/growing-pcm.ts'
 import type { Engine } from './engine/engine.ts'
 import type { EngineDone } from './engine/events.ts'
-import type { Admission } from './queue/admission.ts'
+import type { Admission, Ticket } from './queue/admission.ts'
+import type { Work, Workload } from './queue/workload.ts'
 import {
   type DetectedLanguage,
   joinText,
   type Segment,
+  type SpeechDetection,
   type Task,
   type TranscriptEvent,
 } from './transcript.ts'
@@ -17,16 +19,31 @@ import {
 /** A path to anything ffmpeg reads. Whoever made the file deletes it. */
 export interface AudioSource {
   readonly path: string
+  /** Whose it is: owners take turns. Absent: everybody's, as where nobody needs a key. */
+  readonly owner?: string
+  /** Sources with the same identity hold the same recording for the same client. Absent: nobody knows, or wants to. */
+  readonly identity?: string
+  /** The client has announced that it will ask again if it gets no answer. */
+  readonly isAskedAgain?: boolean
+  /** Told before the first event, when others have begun this work, or have had it done. */
+  readonly onJoined?: (state: 'running' | 'finished') => void
 }
 
 export interface TranscribeOptions {
   readonly task: Task
   /** ISO code; absent means: detect it. */
   readonly language?: string
+  /** ISO codes among which the language is detected, when `language` is absent. Absent: all that the model knows. */
+  readonly candidateLanguages?: readonly string[]
   readonly prompt?: string
+  /** Names and terms that may occur: the model is told of them beside the prompt. */
+  readonly keywords?: readonly string[]
+  readonly speechDetection?: SpeechDetection
   /** 0…1; 0 means greedy with automatic fallback. */
   readonly temperature: number
   readonly wantsWords: boolean
+  /** Whether segments tell each token's probability. */
+  readonly wantsLogprobs: boolean
   /** Whether the text is also told while it is being decoded. */
   readonly wantsDeltas: boolean
   /** Without guards the transcript is what the model said, loops and inventions included. */
@@ -44,6 +61,8 @@ export interface Transcriber {
 }
 
 export interface TranscriberParts {
+  /** Knows what is on the road, and refuses when it is full. */
+  readonly workload: Pick<Workload, 'enter'>
   /** Resolves when enough is decoded for the engine to begin. */
   readonly decode: (path: string, signal: AbortSignal) => Promise<PcmFile>
   /** Turns at ffmpeg: each takes a core. */
@@ -53,15 +72,23 @@ export interface TranscriberParts {
   readonly engine: Pick<Engine, 'run' | 'detectLanguage'>
 }
 
+/** A language is found in one window. */
+const LANGUAGE_SECONDS = 30
+
 /** However a call ends (an answer, a failure, the signal, a reader who leaves), its turns are free and its PCM is deleted. */
 export function createTranscriber(parts: TranscriberParts): Transcriber {
   return {
     transcribe: (source, options, signal) => transcribe(parts, source, options, signal),
     detectLanguage: async (source, signal) => {
+      using work = parts.workload.enter()
       await using pcm = await decodeInTurn(parts, source, signal)
       const whileWhole = AbortSignal.any([signal, pcm.broken])
-      using _turn = await parts.transcribing.enter({}, whileWhole)
+      const heardSeconds = Math.min(secondsOf(pcm), LANGUAGE_SECONDS)
+      work.lengthIs(heardSeconds)
+      using _turn = await parts.transcribing.enter(ticketOf(source), whileWhole)
+      work.start()
       const detected = await parts.engine.detectLanguage(pcm, whileWhole)
+      work.heard(heardSeconds)
       // Leaving ends a decoding that still runs; then nobody knows how long the recording would have been.
       return { ...detected, ...(pcm.extent.isComplete && { durationSeconds: secondsOf(pcm) }) }
     },
@@ -69,33 +96,42 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
 }
 
 async function* transcribe(
-  { decode, decoding, transcribing, engine }: TranscriberParts,
+  { workload, decode, decoding, transcribing, engine }: TranscriberParts,
   source: AudioSource,
   options: TranscribeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent, void, undefined> {
+  using work = workload.enter()
   await using pcm = await decodeInTurn({ decode, decoding }, source, signal)
   // What is broken ends the same way as what nobody wants any more: in the queue, in the engine, on the disk.
   const whileWhole = AbortSignal.any([signal, pcm.broken])
-  const lengthOnce = tellLengthOnce(pcm)
+  const lengthOnce = tellLengthOnce(pcm, work)
   yield* lengthOnce()
-  using _turn = await transcribing.enter({}, whileWhole)
+  using _turn = await transcribing.enter(ticketOf(source), whileWhole)
+  work.start()
   const segments: Segment[] = []
   for await (const event of engine.run({ ...options, pcm }, whileWhole)) {
     yield* lengthOnce()
+    if (event.kind === 'progress') work.heard(event.processedSeconds)
+    if (event.kind === 'done') work.heard(event.durationSeconds)
     if (event.kind === 'segments') segments.push(...event.segments)
     yield event.kind === 'done' ? finished(event, options.task, segments) : event
   }
 }
 
 /** `decoded`, the first time that it is asked after the last sample has been decoded. */
-function tellLengthOnce(pcm: PcmFile): () => TranscriptEvent[] {
+function tellLengthOnce(pcm: PcmFile, work: Work): () => TranscriptEvent[] {
   let isTold = false
   return () => {
     if (isTold || !pcm.extent.isComplete) return []
     isTold = true
+    work.lengthIs(secondsOf(pcm))
     return [{ kind: 'decoded', durationSeconds: secondsOf(pcm) }]
   }
+}
+
+function ticketOf({ owner }: AudioSource): Ticket {
+  return owner === undefined ? {} : { key: owner }
 }
 
 function secondsOf({ extent }: PcmFile): number {
@@ -112,7 +148,7 @@ async function decodeInTurn(
   signal: AbortSignal,
 ): Promise<PcmFile> {
   using undo = new DisposableStack()
-  undo.use(await decoding.enter({}, signal))
+  undo.use(await decoding.enter(ticketOf(source), signal))
   const pcm = await decode(source.path, signal)
   const turn = undo.move()
   void pcm.ended.then(() => turn.dispose()) // never rejects
@@ -120,7 +156,7 @@ async function decodeInTurn(
 }
 
 function finished(done: EngineDone, task: Task, segments: readonly Segment[]): TranscriptEvent {
-  const { language, languageProbability, durationSeconds, dropped, warnings } = done
+  const { language, languageProbability, durationSeconds, promptTokens, dropped, warnings } = done
   return {
     kind: 'done',
     transcript: {
@@ -129,6 +165,7 @@ function finished(done: EngineDone, task: Task, segments: readonly Segment[]): T
       ...(language === undefined ? {} : { language }),
       ...(languageProbability === undefined ? {} : { languageProbability }),
       durationSeconds,
+      promptTokens,
       segments,
       dropped,
       warnings,

@@ -75,11 +75,32 @@ describe('an error', () => {
     expect(response.headers.get('x-should-retry')).toBe(shouldRetry)
   })
 
+  test('what takes the engine down is not to be asked again', async () => {
+    failWith(new Failure('engine_crashed', 'Gone.'))
+
+    const response = await transcribe({ 'user-agent': 'OpenAI/JS 7.55.0' })
+
+    expect(response.headers.get('x-should-retry')).toBe('false')
+  })
+
+  test.each(['engine_failed', 'request_timeout'] as const)(
+    'after which openai-node 4 would repeat an upload without its body tells it not to: %s',
+    async (code) => {
+      failWith(new Failure(code, 'Gone.'))
+
+      const old = await transcribe({ 'user-agent': 'OpenAI/JS 4.104.0' })
+      const current = await transcribe({ 'user-agent': 'OpenAI/JS 7.55.0' })
+
+      expect(old.headers.get('x-should-retry')).toBe('false')
+      expect(current.headers.get('x-should-retry')).toBeNull()
+    },
+  )
+
   test.each([
     ['GET', '/nowhere', 404, 'not_found', null],
     ['POST', '/v1/audio/speech', 404, 'not_found', null],
     ['GET', '/v1/audio/transcriptions', 405, 'method_not_allowed', 'POST'],
-    ['DELETE', '/v1/models/whisper-1', 405, 'method_not_allowed', 'GET, HEAD'],
+    ['PUT', '/v1/models/whisper-1', 405, 'method_not_allowed', 'GET, HEAD, DELETE'],
     ['POST', '/health', 405, 'method_not_allowed', 'GET, HEAD'],
     ['OPTIONS', '/transcribe', 405, 'method_not_allowed', 'POST'],
   ])('for %s %s is %i %s', async (method, path, status, code, allow) => {
@@ -105,6 +126,25 @@ describe('every response', () => {
     expect(await answered('my-id_7')).toBe('my-id_7')
     expect(await answered('bad id <script>')).toMatch(/^[\w-]{36}$/)
     expect(await answered('x'.repeat(300))).toMatch(/^[\w-]{36}$/)
+  })
+
+  test('carries both also when the route answered without Hono’s help', async () => {
+    await using fresh = await startParts()
+    fresh.app.get('/v1/raw', () => new Response('raw'))
+
+    const { headers } = await fresh.app.request('/v1/raw')
+
+    expect(headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
+    expect(headers.get('openai-version')).toBe('2020-10-01')
+  })
+
+  test.each([
+    ['/v1/models', '2020-10-01'],
+    ['/v1/nowhere', '2020-10-01'],
+    ['/health', null],
+    ['/transcribe', null],
+  ])('names the version of OpenAI’s API where it is theirs: %s', async (path, version) => {
+    expect((await server.app.request(path)).headers.get('openai-version')).toBe(version)
   })
 
   test('says how long it took, errors included', async () => {
@@ -139,6 +179,16 @@ describe('every response', () => {
 
 describe('pages of other origins', () => {
   const origin = 'https://page.example'
+  const ASKED =
+    'authorization,content-type,x-api-key,idempotency-key,x-transcription-tier,prefer,x-stainless-retry-count'
+  const EXPOSED = [
+    'x-request-id',
+    'openai-processing-ms',
+    'openai-version',
+    'retry-after',
+    'x-should-retry',
+    'location',
+  ]
 
   test('are not let in unless configured', async () => {
     const response = await server.app.request('/', { headers: { origin } })
@@ -159,13 +209,18 @@ describe('pages of other origins', () => {
       headers: {
         origin,
         'access-control-request-method': 'POST',
-        'access-control-request-headers': 'authorization',
+        'access-control-request-headers': ASKED,
       },
     })
 
     expect(answer.headers.get('access-control-allow-origin')).toBe(allowed)
-    expect(answer.headers.get('access-control-expose-headers')).toContain('x-request-id')
+    for (const name of EXPOSED)
+      expect(answer.headers.get('access-control-expose-headers')?.split(',')).toContain(name)
+    expect(preflight.headers.get('x-request-id')).toMatch(/^[\w-]{36}$/)
+    expect(preflight.headers.get('access-control-allow-methods')?.split(',')).toEqual(
+      expect.arrayContaining(['GET', 'POST', 'DELETE']),
+    )
     expect(preflight.status).toBe(204)
-    expect(preflight.headers.get('access-control-allow-headers')).toBe('authorization')
+    expect(preflight.headers.get('access-control-allow-headers')).toBe(ASKED)
   })
 })

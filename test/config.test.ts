@@ -1,10 +1,12 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { ApiKeys } from '../src/api-keys.ts'
 import { readConfig, SETTINGS_TABLE } from '../src/config.ts'
 
 test('an empty environment is enough', () => {
   expect(readConfig({})).toEqual({
     model: 'syvai/hviske-v2',
+    modelAliases: [],
     host: '0.0.0.0',
     port: 8000,
     device: 'auto',
@@ -13,15 +15,19 @@ test('an empty environment is enough', () => {
     compiles: false,
     hasGraphs: true,
     hasGuards: true,
+    joinsRetries: true,
     defaultLanguage: 'da',
     dataDir: resolve('data'),
     ffmpegPath: undefined,
     pythonPath: resolve('.venv/bin/python'),
     logLevel: 'info',
+    apiKeys: new ApiKeys(),
     corsOrigins: [],
     maxUploadBytes: 10 * 1024 ** 3,
     maxAudioSeconds: 86_400,
     maxConcurrentTranscriptions: 16,
+    earlyHeadersAfterSeconds: 50,
+    maxQueueSize: 256,
   })
 })
 
@@ -49,7 +55,12 @@ test('guards can be switched off', () => {
   expect(readConfig({ GUARDS: 'off' }).hasGuards).toBe(false)
 })
 
-test('origins are separated by commas, and spaces do not matter', () => {
+test('retries can be kept apart', () => {
+  expect(readConfig({ JOIN_RETRIES: 'off' }).joinsRetries).toBe(false)
+})
+
+test('aliases and origins are separated by commas, and spaces do not matter', () => {
+  expect(readConfig({ MODEL_ALIASES: 'hviske, whisper-da ,' }).modelAliases).toEqual(['hviske', 'whisper-da'])
   expect(readConfig({ CORS_ORIGINS: 'https://a.dk, http://localhost:5173 ,' }).corsOrigins).toEqual([
     'https://a.dk',
     'http://localhost:5173',
@@ -66,11 +77,13 @@ test.each([
   ['SLOTS', '65'],
   ['SLOTS', 'many'],
   ['GUARDS', 'perhaps'],
+  ['JOIN_RETRIES', 'sometimes'],
   ['DEFAULT_LANGUAGE', 'Danish'],
   ['LOG_LEVEL', 'loud'],
   ['MAX_UPLOAD_BYTES', '10 GB'],
   ['MAX_AUDIO_SECONDS', '0'],
   ['MAX_CONCURRENT_TRANSCRIPTIONS', '-1'],
+  ['MAX_QUEUE_SIZE', '-1'],
 ])('%s=%s is refused by name, with its value', (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow(`${name}=${value}: `)
 })

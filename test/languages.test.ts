@@ -12,9 +12,27 @@ test.each([
   ['dansk', 'da'],
   [' Dansk ', 'da'],
   ['en-US', 'en'],
+  ['da_DK.UTF-8', 'da'],
   ['zh_CN', 'zh'],
+  ['zh-tw', 'zh'],
+  ['zh-Hant-TW', 'zh'],
+  ['ger', 'de'],
+  ['prs', 'fa'],
   ['fil', 'tl'],
+  ['fil-PH', 'tl'],
+  ['filipino', 'tl'],
   ['nb', 'no'],
+  ['nb-NO', 'no'],
+  ['nn', 'nn'],
+  ['norsk bokmål', 'no'],
+  ['Norwegian Nynorsk', 'nn'],
+  ['engelsk', 'en'],
+  ['tysk', 'de'],
+  ['English (US)', 'en'],
+  ['Chinese (Simplified)', 'zh'],
+  ['中文', 'zh'],
+  ['burmese', 'my'],
+  ['myanmar', 'my'],
   ['norsk', 'no'],
   ['deutsch', 'de'],
   ['íslenska', 'is'],
@@ -25,7 +43,7 @@ test.each([
   expect(languageCode(written)).toBe(code)
 })
 
-test.each(['', 'xx', 'klingon', 'auto', 'dax', '中', 'constructor', '__proto__', 'toString'])(
+test.each(['', 'xx', 'klingon', 'auto', 'dax', '中', '()', '(da)', 'constructor', '__proto__', 'toString'])(
   '%s means no language',
   (written) => {
     expect(languageCode(written)).toBeUndefined()

@@ -1,6 +1,6 @@
 import { once } from 'node:events'
-import { chmod, mkdir, mkdtemp, readdir, rm, stat, writeFile } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -10,6 +10,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { findFfmpeg } from '../src/audio/ffmpeg.ts'
 
 const MAIN = fileURLToPath(new URL('../src/main.ts', import.meta.url))
+const SILENCE = fileURLToPath(new URL('audio/silence.wav', import.meta.url))
 const WORKERS = fileURLToPath(new URL('workers/', import.meta.url))
 /** Found beside the real Python, where it may be the only one: the stand-in has none beside it. */
 const FFMPEG = await findFfmpeg({ ffmpegPath: undefined, pythonPath: '.venv/bin/python' })
@@ -128,4 +129,81 @@ test('a second, different signal ends it at once', async () => {
   server.kill('SIGINT')
 
   expect(await server).toMatchObject({ exitCode: 1 })
+})
+
+test.each([
+  [{}, true],
+  [{ API_KEYS: 'sk-our-own' }, false],
+])('with %o, that everybody may use it is said: %s', async (settings, isSaid) => {
+  const { server, logged, lines } = await startServer('dies-when-told', settings)
+
+  const { url } = await logged('listening')
+  server.kill('SIGTERM')
+  await server
+
+  expect(lines.some((line) => /"level":"warn".*no API key is set/.test(line))).toBe(isSaid)
+  expect(String(url)).toMatch(/^http:/)
+  expect(lines.join('\n')).not.toContain('sk-our-own')
+})
+
+test('a file of keys that is not there ends the start', async () => {
+  const { server, lines } = await startServer('dies-when-told', { API_KEYS_FILE: '/nowhere/keys' })
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+  expect(lines.at(-1)).toContain('API_KEYS_FILE=/nowhere/keys: the file cannot be read')
+})
+
+test('a server that is full says so before an upload, and takes the next one when there is room', async () => {
+  const settings = { MAX_CONCURRENT_TRANSCRIPTIONS: '1', MAX_QUEUE_SIZE: '0', API_KEYS: 'sk-our-own' }
+  const { server, logged } = await startServer('hangs-after-cancel', settings)
+  const { url } = await logged('listening')
+  await logged('ready: fixture')
+  const client = new AbortController()
+  const post = async (signal = AbortSignal.timeout(10_000)) => {
+    const body = new FormData()
+    body.append('file', new Blob([await readFile(SILENCE)]), 'a.wav')
+    const headers = { 'x-api-key': 'sk-our-own' }
+    return fetch(`${String(url)}/v1/audio/transcriptions`, { method: 'POST', headers, body, signal })
+  }
+  const active = async () => {
+    const health = (await (await fetch(`${String(url)}/health`)).json()) as { queue: { active: number } }
+    return health.queue.active
+  }
+
+  const first = post(client.signal)
+  await expect.poll(active).toBe(1)
+  const second = await post()
+  client.abort()
+  await expect(first).rejects.toThrow('aborted')
+  await expect.poll(active).toBe(0)
+
+  expect(second.status).toBe(503)
+  expect(second.headers.get('retry-after')).toBe('5')
+  expect(await second.json()).toMatchObject({ error: { code: 'queue_full' } })
+  expect((await post()).status).toBe(200)
+  server.kill('SIGTERM')
+  expect(await server).toMatchObject({ exitCode: 0 })
+})
+
+test('who comes while it shuts down is told when to come back', async () => {
+  const { server, logged } = await startServer('dies-when-told')
+  const { port } = new URL(String((await logged('listening')).url))
+  await logged('ready: fixture')
+  const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8')
+  const heard: string[] = []
+  socket.on('data', (text) => heard.push(String(text)))
+
+  // The beginning of a second request travels with the first: its answer says that both have arrived.
+  socket.write('GET / HTTP/1.1\r\nHost: x\r\n\r\nPOST /transcribe HTTP/1.1\r\nHost: x\r\n')
+  await expect.poll(() => heard.join('')).toContain('"service":"hviske-api"')
+  server.kill('SIGTERM')
+  await logged('shutting down')
+  socket.write(
+    'Content-Type: multipart/form-data; boundary=b\r\nContent-Length: 0\r\nConnection: close\r\n\r\n',
+  )
+
+  await expect
+    .poll(() => heard.join(''))
+    .toMatch(/HTTP\/1.1 503 [^]*retry-after: 10[^]*"code":"shutting_down"/i)
+  expect(await server).toMatchObject({ exitCode: 0 })
 })

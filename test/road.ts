@@ -3,6 +3,7 @@ import type { PcmExtent, PcmFile } from '../src/audio/growing-pcm.ts'
 import type { EngineDone, EngineEvent, EngineRequest } from '../src/engine/events.ts'
 import { Failure } from '../src/failure.ts'
 import { Admission } from '../src/queue/admission.ts'
+import { Workload } from '../src/queue/workload.ts'
 import { createTranscriber, type TranscribeOptions } from '../src/transcriber.ts'
 import type { DetectedLanguage, Segment } from '../src/transcript.ts'
 
@@ -11,6 +12,7 @@ export const OPTIONS: TranscribeOptions = {
   task: 'transcribe',
   temperature: 0,
   wantsWords: false,
+  wantsLogprobs: false,
   wantsDeltas: false,
   wantsGuards: true,
 }
@@ -20,6 +22,7 @@ export const DONE: EngineDone = {
   language: 'da',
   languageProbability: 0.9,
   durationSeconds: 2,
+  promptTokens: 0,
   speechSeconds: 2,
   windows: 2,
   dropped: [{ reason: 'no_speech', startSeconds: 1, endSeconds: 2, text: ' Tak.' }],
@@ -82,8 +85,11 @@ class SlowPcm {
 export function road({
   run = twoWindows as (request: EngineRequest, signal: AbortSignal) => AsyncIterable<EngineEvent>,
   slow = new SlowPcm(),
+  clock = { nowMs: 0 },
+  maxWaiting = 10,
 } = {}) {
   const open = new Set<string>()
+  const workload = new Workload({ places: 1, maxWaiting, isWorking: () => true, nowMs: () => clock.nowMs })
   const decoding = new Admission({ places: 1 })
   const transcribing = new Admission({ places: 1 })
   const decode = async (path: string): Promise<PcmFile> => {
@@ -104,7 +110,8 @@ export function road({
     left,
     slow,
     transcribing,
-    transcriber: createTranscriber({ decode, decoding, transcribing, engine }),
+    workload,
+    transcriber: createTranscriber({ workload, decode, decoding, transcribing, engine }),
   }
 }
 

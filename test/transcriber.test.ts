@@ -29,6 +29,7 @@ test('the events come in order, and the transcript is what they said', async () 
       language: 'da',
       languageProbability: 0.9,
       durationSeconds: 2,
+      promptTokens: 0,
       segments: [segment(0, ' Rødgrød'), segment(1, ' med fløde.')],
       dropped: DONE.dropped,
       warnings: DONE.warnings,
@@ -132,4 +133,72 @@ test('deltas and the wish for them pass through', async () => {
 
   expect(events).toContainEqual({ kind: 'delta', text: ' Rød' })
   expect(asked).toMatchObject([{ wantsDeltas: true, wantsGuards: false, pcm: { path: '/a', extent: ALL } }])
+})
+
+test('owners take turns at the engine', async () => {
+  const { transcriber, transcribing, left } = road()
+  const other = await transcribing.enter({}, NEVER)
+  const order: string[] = []
+  const listen = async (owner: string) => {
+    await collect(transcriber.transcribe({ path: `/${owner}`, owner }, OPTIONS, NEVER))
+    order.push(owner)
+  }
+
+  const answers = [listen('greedy'), listen('greedy'), listen('modest')]
+  await expect.poll(() => transcribing.state().waiting).toBe(3)
+  other[Symbol.dispose]()
+  await Promise.all(answers)
+
+  expect(order).toEqual(['greedy', 'modest', 'greedy'])
+  expect(left()).toEqual(NOTHING_LEFT)
+})
+
+test('a road that is full refuses before anything is decoded, and has room again when somebody has left', async () => {
+  const { transcriber, transcribing, left } = road({ maxWaiting: 1 })
+  const other = await transcribing.enter({}, NEVER)
+  const ask = (path: string) => collect(transcriber.transcribe({ path }, OPTIONS, NEVER))
+  const taken = [ask('/a'), ask('/b')]
+  await expect.poll(() => transcribing.state().waiting).toBe(2)
+
+  await expect(ask('/c')).rejects.toMatchObject({ code: 'queue_full' })
+  await expect(transcriber.detectLanguage({ path: '/c' }, NEVER)).rejects.toMatchObject({
+    code: 'queue_full',
+  })
+  expect(left().pcm).toBe(2)
+
+  other[Symbol.dispose]()
+  await Promise.all(taken)
+  expect((await ask('/c')).text).toBe('Rødgrød med fløde.')
+  expect(left()).toEqual(NOTHING_LEFT)
+})
+
+test.each(['/a', '/not-audio'])('however it ends, no recording stays in the reckoning: %s', async (path) => {
+  const { transcriber, workload } = road({ maxWaiting: 0 })
+
+  for (let time = 0; time < 3; time++) {
+    await collect(transcriber.transcribe({ path }, OPTIONS, NEVER)).catch(() => {}) // how it ends is told elsewhere
+    await transcriber.detectLanguage({ path }, NEVER).catch(() => {})
+  }
+
+  expect(() => workload.requireRoom()).not.toThrow()
+})
+
+test('the road measures how fast the engine is, and foresees the wait', async () => {
+  const clock = { nowMs: 0 }
+  const { transcriber, transcribing, workload } = road({
+    clock,
+    run: async function* () {
+      clock.nowMs += 500
+      yield* twoWindows()
+    },
+  })
+  await collect(transcriber.transcribe({ path: '/a' }, OPTIONS, NEVER)) // 2 s of audio in half a second
+
+  const other = await transcribing.enter({}, NEVER)
+  const answers = ['/b', '/c'].map((path) => collect(transcriber.transcribe({ path }, OPTIONS, NEVER)))
+  await expect.poll(() => transcribing.state().waiting).toBe(2)
+
+  expect(workload.waitSeconds()).toBeCloseTo(1)
+  other[Symbol.dispose]()
+  await Promise.all(answers)
 })

@@ -1,6 +1,6 @@
 /** The pieces that all JSON answers share: how exactly numbers are told, and how a transcript's facts are named. */
 import { englishName } from '../languages.ts'
-import type { JudgedText, Transcript } from '../transcript.ts'
+import type { JudgedText, Segment, Transcript } from '../transcript.ts'
 
 /** To the millisecond. */
 export function roundSeconds(seconds: number): number {
@@ -33,6 +33,36 @@ export function languageFields({ language, languageProbability }: Transcript) {
     language_code: language,
     ...(languageProbability !== undefined && { language_probability: roundProbability(languageProbability) }),
   }
+}
+
+/**
+ * A translation is written in English, whatever was spoken: OpenAI's `language` is that of the text. What was spoken
+ * stands beside it under a name of our own.
+ */
+export function translationLanguageFields({ language, languageProbability }: Transcript) {
+  return {
+    language: 'english',
+    language_code: 'en',
+    ...(language !== undefined && {
+      source_language: englishName(language),
+      source_language_code: language,
+    }),
+    ...(languageProbability !== undefined && {
+      source_language_probability: roundProbability(languageProbability),
+    }),
+  }
+}
+
+/** The languages heard; none when nobody speaks, whatever language the request named. */
+export function languagesOf({ text, language }: Transcript) {
+  return text === '' || language === undefined ? [] : [{ code: language }]
+}
+
+/** Every token of the text in order, as far as the segments tell them. */
+export function logprobsOf(segments: readonly Segment[]) {
+  return segments.flatMap(({ logprobs = [] }) =>
+    logprobs.map(({ token, logprob, bytes }) => ({ token, logprob: roundProbability(logprob), bytes })),
+  )
 }
 
 /** What the guards did, beside the text that they did it to. Each is absent when it is empty, which is nearly always. */

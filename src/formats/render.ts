@@ -1,7 +1,7 @@
 /** A transcript becomes the bytes that were asked for. Pure: it does not know where the transcript came from. */
 import type { Transcript } from '../transcript.ts'
 import { cuesOf } from './cues.ts'
-import { usageOf } from './figures.ts'
+import { type PlainOptions, plainJson } from './plain-json.ts'
 import { srt, vtt } from './subtitles.ts'
 import { type VerboseOptions, verboseJson } from './verbose-json.ts'
 
@@ -22,15 +22,17 @@ export interface Rendered {
   readonly contentType: string
 }
 
-/** `options` concern verbose_json alone. */
-export function render(transcript: Transcript, format: ResponseFormat, options: VerboseOptions): Rendered {
+/** What a format may leave out or add, as the request wants it. */
+export type RenderOptions = PlainOptions & VerboseOptions
+
+export function render(transcript: Transcript, format: ResponseFormat, options: RenderOptions): Rendered {
   return { body: bodyOf(transcript, format, options), contentType: CONTENT_TYPES[format] }
 }
 
-function bodyOf(transcript: Transcript, format: ResponseFormat, options: VerboseOptions): string {
+function bodyOf(transcript: Transcript, format: ResponseFormat, options: RenderOptions): string {
   switch (format) {
     case 'json':
-      return JSON.stringify({ text: transcript.text, usage: usageOf(transcript) })
+      return JSON.stringify(plainJson(transcript, options))
     case 'text':
       return `${transcript.text}\n`
     case 'srt':

@@ -3,7 +3,15 @@
  * what the guards removed or doubt. Extra fields pass the strict validation of OpenAI's SDKs.
  */
 import type { Segment, Transcript, Word } from '../transcript.ts'
-import { guardFields, languageFields, roundProbability, roundSeconds, times, usageOf } from './figures.ts'
+import {
+  guardFields,
+  languageFields,
+  roundProbability,
+  roundSeconds,
+  times,
+  translationLanguageFields,
+  usageOf,
+} from './figures.ts'
 
 export interface VerboseOptions {
   /** `timestamp_granularities` asked for `word`. */
@@ -16,8 +24,7 @@ export function verboseJson(transcript: Transcript, { hasWords, isForVexa }: Ver
   const { segments } = transcript
   return {
     task: transcript.task,
-    ...languageFields(transcript),
-    ...(isForVexa && transcript.language !== undefined && { language: transcript.language }),
+    ...(isForVexa ? languageForVexa(transcript) : languageForOpenAi(transcript)),
     duration: roundSeconds(transcript.durationSeconds),
     text: transcript.text,
     // Always: OpenAI leaves them out when only words are asked for, but Vexa asks for words and reads segments.
@@ -30,6 +37,16 @@ export function verboseJson(transcript: Transcript, { hasWords, isForVexa }: Ver
     usage: usageOf(transcript),
     ...guardFields(transcript),
   }
+}
+
+function languageForOpenAi(transcript: Transcript) {
+  return transcript.task === 'translate' ? translationLanguageFields(transcript) : languageFields(transcript)
+}
+
+/** The code of what is spoken, in translations too: Vexa's older bots pin their next requests to it. */
+function languageForVexa(transcript: Transcript) {
+  const { language } = transcript
+  return { ...languageFields(transcript), ...(language !== undefined && { language }) }
 }
 
 function segmentJson(segment: Segment) {

@@ -2,17 +2,20 @@
 import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { detectedJson } from '../formats/detected-json.ts'
-import { formBody, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import { jsonContent, UPLOAD_FAILURES, uploadBody } from './document-parts.ts'
+import { hangUp } from './hang-up.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { DetectLanguageRequest } from './request-schemas.ts'
 import { DetectLanguageResponse } from './response-schemas.ts'
-import { DetectLanguageRequest } from './schemas.ts'
 import { receiveUpload } from './upload-route.ts'
 
 export function detectLanguageRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/detect-language', async (c) => {
-    const { signal } = c.req.raw
+    const { signal } = hangUp(c)
     await using upload = await receiveUpload(c, parts)
-    const detected = await parts.transcriber.detectLanguage({ path: upload.file.path }, signal)
+    const owner = c.get('clientId')
+    const source = { path: upload.file.path, ...(owner !== undefined && { owner }) }
+    const detected = await parts.transcriber.detectLanguage(source, signal)
     return c.json(detectedJson(detected))
   })
 }
@@ -23,7 +26,7 @@ export const DETECT_LANGUAGE_PATHS: readonly RouteConfig[] = [
     path: '/detect-language',
     summary: 'Detect the language of a recording',
     tags: ['Speech'],
-    request: formBody(DetectLanguageRequest),
+    request: uploadBody(DetectLanguageRequest),
     responses: {
       200: {
         description: 'All languages, most probable first',

@@ -1,16 +1,20 @@
 /** Pieces from which the routes describe themselves in OpenAPI. */
 import type { RouteConfig, z } from '@hono/zod-openapi'
+import type { UploadSchemas } from './request-schemas.ts'
 import { ErrorResponse } from './response-schemas.ts'
+import { RETRY_REQUEST_HEADERS } from './upload-identity.ts'
 
 type Responses = RouteConfig['responses']
 
 /** What each status means here; a route names those that it can give. */
 const MEANINGS = {
   400: 'The file or a field cannot be used; `param` names it',
+  401: 'A key is needed, and the one that came is not good',
+  403: 'The loaded model is not deleted over HTTP',
   404: 'There is no such model',
   408: 'The upload stopped coming',
   413: 'The request is larger than the server allows',
-  415: 'Not multipart/form-data, or compressed',
+  415: 'Neither multipart/form-data nor JSON, or compressed',
   500: 'Our fault; `x-request-id` finds it in the log',
   503: 'Loading, busy or shutting down: try again after `Retry-After` seconds',
 } as const
@@ -19,8 +23,23 @@ export function jsonContent(schema: z.ZodType) {
   return { 'application/json': { schema } }
 }
 
-export function formBody(schema: z.ZodObject) {
-  return { body: { required: true, content: { 'multipart/form-data': { schema } } } }
+/** What the example of a JSON body holds; without one Swagger UI invents a value for every member: `prompt` is then "string". */
+const EXAMPLE: Readonly<Record<string, string>> = { model: 'whisper-1', language: 'da' }
+
+/** A form with a file, or JSON with the file in base64. */
+export function uploadBody({ form, json }: UploadSchemas) {
+  const fields = Object.fromEntries(Object.entries(EXAMPLE).filter(([name]) => name in json.shape))
+  const example = { input_audio: { data: 'the recording in base64', format: 'wav' }, ...fields }
+  const content = {
+    'multipart/form-data': { schema: form },
+    'application/json': { schema: json, example },
+  }
+  return { body: { required: true, content } }
+}
+
+/** The same for work that a retry may join. */
+export function joinableUpload(schemas: UploadSchemas) {
+  return { ...uploadBody(schemas), headers: RETRY_REQUEST_HEADERS }
 }
 
 export function failures(...statuses: readonly (keyof typeof MEANINGS)[]): Responses {
@@ -28,5 +47,5 @@ export function failures(...statuses: readonly (keyof typeof MEANINGS)[]): Respo
   return Object.fromEntries(statuses.map((status) => [status, { description: MEANINGS[status], content }]))
 }
 
-/** Every route that takes an upload may fail in these ways. */
+/** Every route that takes an upload may fail in these ways; openapi.ts adds what keys can do. */
 export const UPLOAD_FAILURES = failures(400, 408, 413, 415, 500, 503)

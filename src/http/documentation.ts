@@ -36,12 +36,23 @@ const ASSETS: Readonly<Record<string, Asset>> = {
   },
 }
 
-/** Swagger UI asks validator.swagger.io about the document unless it is told not to. A file of its own: the policy forbids inline scripts. */
-const SWAGGER_START = `window.ui = SwaggerUIBundle({
+/**
+ * Swagger UI asks validator.swagger.io about the document unless it is told not to, and sends an invented value for every
+ * field that nobody has filled in. A file of its own: the policy forbids inline scripts.
+ */
+const SWAGGER_START = `const onlyDefaults = ({ fn: { getSampleSchema } }) => ({
+  fn: {
+    // A field of a form is asked for without a media type.
+    getSampleSchema: (schema, mediaType, ...more) =>
+      mediaType === false ? (schema.toJS?.() ?? schema).default : getSampleSchema(schema, mediaType, ...more),
+  },
+})
+window.ui = SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
   deepLinking: true,
   validatorUrl: null,
+  plugins: [onlyDefaults],
 })
 `
 

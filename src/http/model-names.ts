@@ -2,6 +2,7 @@
 import { basename, isAbsolute } from 'node:path'
 import type { Config } from '../config.ts'
 import { Failure } from '../failure.ts'
+import { shown } from './form.ts'
 
 /**
  * What clients call a speech model without having asked which there is: OpenAI's ids (SDK examples, Vexa, n8n), and
@@ -14,23 +15,27 @@ const ALIASES = [
   'gpt-4o-mini-transcribe',
   'gpt-4o-mini-transcribe-2025-12-15',
   'gpt-4o-transcribe-diarize',
+  'gpt-live-transcribe',
+  'gpt-realtime-whisper',
   'default',
   'large-v3',
   'large-v3-turbo',
+  'whisper-large-v3',
+  'whisper-large-v3-turbo',
   'openai/whisper-large-v3',
   'Systran/faster-whisper-large-v3',
 ] as const
 
-type Named = Pick<Config, 'model'>
+type Named = Pick<Config, 'model' | 'modelAliases'>
 
 /** A Hub id as it is; of a directory only its own name: where it lies on our disk is nobody's business. */
-export function modelName({ model }: Named): string {
+export function modelName({ model }: Pick<Config, 'model'>): string {
   return isAbsolute(model) || model.startsWith('.') ? basename(model) : model
 }
 
 /** The model by its full name first, then whatever else it answers to; no name twice. */
-export function modelNames({ model }: Named): string[] {
-  return [...new Set([modelName({ model }), basename(model), ...ALIASES])]
+export function modelNames({ model, modelAliases }: Named): string[] {
+  return [...new Set([modelName({ model }), basename(model), ...modelAliases, ...ALIASES])]
 }
 
 /**
@@ -43,7 +48,7 @@ export function requireModel(name: string, config: Named): string {
   const found = modelNames(config).find((known) => known.toLowerCase() === wanted)
   if (found !== undefined) return found
   const loaded = `The loaded model is "${modelName(config)}"; it also answers to "whisper-1" and to no name at all.`
-  throw new Failure('model_not_found', `The model "${name}" is not loaded here. ${loaded}`, {
+  throw new Failure('model_not_found', `The model ${shown(name)} is not loaded here. ${loaded}`, {
     param: 'model',
   })
 }

@@ -1,6 +1,7 @@
-/** `GET /v1/models` and `GET /v1/models/{model}`: the loaded model and the names it answers to. */
+/** `/v1/models` and `/v1/models/{model}`: the loaded model and the names it answers to. It is not deleted from here. */
 import { type RouteConfig, z } from '@hono/zod-openapi'
 import { Hono } from 'hono'
+import { Failure } from '../failure.ts'
 import { failures, jsonContent } from './document-parts.ts'
 import { modelNames, requireModel } from './model-names.ts'
 import type { HttpEnv, Parts } from './parts.ts'
@@ -29,7 +30,21 @@ export function modelRoutes(parts: Parts): Hono<HttpEnv> {
       )
       // Ids hold slashes: openai-node 5 and later escape them, openai-node 4 does not. Hono decodes the parameter.
       .get('/v1/models/:model{.+}', (c) => c.json(describe(requireModel(c.req.param('model'), parts.config))))
+      .delete('/v1/models/:model{.+}', (c) => {
+        const name = requireModel(c.req.param('model'), parts.config)
+        throw new Failure(
+          'model_not_deletable',
+          `The model "${name}" is the one that is loaded; it cannot be deleted over HTTP. The setting MODEL chooses another.`,
+          { param: 'model' },
+        )
+      })
   )
+}
+
+const NAMED = {
+  params: z.object({
+    model: z.string().openapi({ description: 'Slashes as they are, or escaped', example: 'whisper-1' }),
+  }),
 }
 
 export const MODEL_PATHS: readonly RouteConfig[] = [
@@ -45,7 +60,15 @@ export const MODEL_PATHS: readonly RouteConfig[] = [
     path: '/v1/models/{model}',
     summary: 'Look up a model by one of its names',
     tags: ['OpenAI'],
-    request: { params: z.object({ model: z.string().openapi({ example: 'whisper-1' }) }) },
+    request: NAMED,
     responses: { 200: { description: 'The model', content: jsonContent(Model) }, ...failures(404) },
+  },
+  {
+    method: 'delete',
+    path: '/v1/models/{model}',
+    summary: 'Refused: the loaded model stays',
+    tags: ['OpenAI'],
+    request: NAMED,
+    responses: failures(403, 404),
   },
 ]

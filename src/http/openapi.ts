@@ -1,15 +1,19 @@
 /** The routes' own descriptions, put together as one OpenAPI 3.1 document. */
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import packageJson from '../../package.json' with { type: 'json' }
+import { isOpen } from './auth.ts'
 import { DETECT_LANGUAGE_PATHS } from './detect-language.ts'
+import { failures } from './document-parts.ts'
 import { DOCUMENTATION_PATHS } from './documentation.ts'
 import { MODEL_PATHS } from './models.ts'
 import { ROOT_PATHS } from './root.ts'
 import { TRANSCRIBE_PATHS } from './transcribe.ts'
 import { TRANSCRIPTION_PATHS } from './transcriptions.ts'
+import { TRANSLATION_PATHS } from './translations.ts'
 
 const PATHS: readonly RouteConfig[] = [
   ...TRANSCRIPTION_PATHS,
+  ...TRANSLATION_PATHS,
   ...TRANSCRIBE_PATHS,
   ...DETECT_LANGUAGE_PATHS,
   ...MODEL_PATHS,
@@ -20,15 +24,30 @@ const PATHS: readonly RouteConfig[] = [
 /**
  * Only described here, not served: validating a multipart body by its schema, as @hono/zod-openapi's `app.openapi`
  * does, reads it into memory (400 MB cost 2 GB).
+ *
+ * @param asksForKeys whether this server does; the open paths never do.
  */
-export function openApiDocument() {
+export function openApiDocument(asksForKeys = false) {
   const described = new OpenAPIHono()
-  for (const path of PATHS) described.openAPIRegistry.registerPath(path)
+  const { openAPIRegistry } = described
+  openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
+  openAPIRegistry.registerComponent('securitySchemes', 'apiKey', API_KEY_HEADER)
+  for (const path of PATHS)
+    openAPIRegistry.registerPath(isOpen(path.path) ? path : withKey(path, asksForKeys))
   return described.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: packageJson.name, version: packageJson.version, description: packageJson.description },
     servers: [{ url: '/' }],
   })
+}
+
+const API_KEY_HEADER = { type: 'apiKey', in: 'header', name: 'X-API-Key' } as const
+const EITHER_KEY = [{ bearer: [] }, { apiKey: [] }]
+
+/** The empty one says that it also works without: a key that is not needed does no harm. */
+function withKey(path: RouteConfig, asksForKeys: boolean): RouteConfig {
+  const security = asksForKeys ? EITHER_KEY : [...EITHER_KEY, {}]
+  return { ...path, security, responses: { ...path.responses, ...failures(401) } }
 }
 
 /** `POST /transcribe` → its summary, for the front page. */

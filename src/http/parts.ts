@@ -1,17 +1,30 @@
 /** What every route is given; main.ts chooses it, tests give fakes. */
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
+import type { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import type { Transcriber } from '../transcriber.ts'
+import type { SetAlarm } from './patience.ts'
+
+interface QueueState {
+  readonly active: number
+  readonly waiting: number
+  /** How long a recording that comes now would wait for the engine. Absent: nothing has been measured yet. */
+  readonly waitSeconds?: number
+}
 
 export interface Parts {
   readonly config: Config
   readonly transcriber: Transcriber
   readonly engineState: () => EngineState
-  readonly queueState: () => { readonly active: number; readonly waiting: number }
+  readonly queueState: () => QueueState
+  /** Whether another recording of this owner would be taken now. @throws Failure queue_full, shutting_down */
+  readonly requireRoom: (owner: string | undefined) => void
   /** Uploads live below it, each in its own directory, until they are answered. */
   readonly spoolDir: string
   readonly log: Log
+  /** What rings after a while; a timer when absent. */
+  readonly setAlarm?: SetAlarm
 }
 
 /** What travels beside a request from one middleware to the next. */
@@ -20,5 +33,11 @@ export interface HttpEnv {
     requestId: string
     /** Set when an upload has arrived whole. */
     fileBytes?: number
+    /** Set when the answer has begun before its body is there: resolves when that has ended, with why it is not whole. */
+    bodyEnd?: Promise<Failure | undefined>
+    /** Whose key it was. Absent when nobody needs one. */
+    clientId?: string
+    /** What this request joined instead of starting it again. */
+    joined?: 'running' | 'finished'
   }
 }

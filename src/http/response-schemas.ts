@@ -59,24 +59,97 @@ const languageShape = {
   }),
 }
 
+/** Only in translations, whose `language` is that of the text. */
+const sourceLanguageShape = {
+  source_language: z.string().optional().openapi({
+    description: 'The language spoken. Left out when it was to be detected and nobody speaks',
+    example: 'danish',
+  }),
+  source_language_code: z.string().optional().openapi({ example: 'da' }),
+  source_language_probability: Probability.optional().openapi({
+    description: 'Left out when the language was given',
+  }),
+}
+
 const Usage = z.strictObject({ type: z.literal('duration'), seconds: z.number() })
 
-export const TranscriptionJson = z
-  .strictObject({ text: z.string(), usage: Usage })
-  .openapi('TranscriptionJson')
+const Logprobs = z
+  .array(z.strictObject({ token: z.string(), logprob: z.number().max(0), bytes: z.array(z.int()) }))
+  .optional()
+  .openapi({
+    description:
+      'When `include` asks for them. A token may be a part of a character; the `bytes` of all of them are the text, with the space before it',
+  })
+
+const Languages = z
+  .array(z.strictObject({ code: z.string() }))
+  .optional()
+  .openapi({
+    description:
+      'The languages heard, none when nobody speaks. For requests with `languages`, and for the model `gpt-transcribe`',
+  })
+
+const plainShape = { text: z.string(), languages: Languages, logprobs: Logprobs, usage: Usage }
+
+export const TranscriptionJson = z.strictObject(plainShape).openapi('TranscriptionJson')
+export const TranslationJson = z.strictObject(plainShape).openapi('TranslationJson')
+
+const verboseShape = {
+  duration: Seconds,
+  text: z.string(),
+  segments: z.array(Segment),
+  usage: Usage,
+  ...guardShape,
+}
 
 export const TranscriptionVerboseJson = z
   .strictObject({
     task: z.enum(['transcribe', 'translate']),
     ...languageShape,
-    duration: Seconds,
-    text: z.string(),
-    segments: z.array(Segment),
+    language: z.string().openapi({
+      description:
+        "The English name, of a translation `english`; the code of what is spoken for requests in Vexa's manner. `unknown` when it was to be detected and nobody speaks: then code and probability are left out",
+      example: 'danish',
+    }),
+    ...sourceLanguageShape,
+    ...verboseShape,
     words: z.array(TimedWord).optional(),
-    usage: Usage,
-    ...guardShape,
   })
   .openapi('TranscriptionVerboseJson')
+
+export const TranslationVerboseJson = z
+  .strictObject({
+    task: z.literal('translate'),
+    language: z.literal('english').openapi({ description: "The text's language, as OpenAI has it" }),
+    language_code: z.literal('en'),
+    ...sourceLanguageShape,
+    ...verboseShape,
+    segments: z.array(Segment.omit({ words: true, audio_start: true, audio_end: true })),
+  })
+  .openapi('TranslationVerboseJson')
+
+/** What a stream's `data:` lines hold before the last one, which is `[DONE]`. */
+export const TranscriptTextDeltaEvent = z
+  .strictObject({ type: z.literal('transcript.text.delta'), delta: z.string(), logprobs: Logprobs })
+  .openapi('TranscriptTextDeltaEvent')
+
+const TokenUsage = z.strictObject({
+  type: z.literal('tokens'),
+  input_tokens: z.int().min(0),
+  input_token_details: z.strictObject({ text_tokens: z.int().min(0), audio_tokens: z.int().min(0) }),
+  output_tokens: z.int().min(0),
+  total_tokens: z.int().min(0),
+})
+
+export const TranscriptTextDoneEvent = z
+  .strictObject({
+    type: z.literal('transcript.text.done'),
+    text: z.string().openapi({ description: 'The whole text: what all deltas were together' }),
+    languages: Languages,
+    logprobs: Logprobs,
+    usage: TokenUsage.optional(),
+  })
+  .openapi('TranscriptTextDoneEvent')
 
 export const TranscribeResponse = z
   .strictObject({
@@ -127,7 +200,14 @@ export const Health = z
     device_name: z.string().optional(),
     compute_type: z.string().optional(),
     slots: z.int().optional().openapi({ description: 'How many windows are decoded side by side' }),
-    queue: z.strictObject({ active: z.int(), waiting: z.int() }),
+    queue: z.strictObject({
+      active: z.int(),
+      waiting: z.int(),
+      wait_seconds: z.number().min(0).optional().openapi({
+        description:
+          'How long a recording that comes now would wait for the engine, by its measured speed; absent before the first measurement',
+      }),
+    }),
     reasons: z
       .record(z.string(), z.string())
       .optional()

@@ -15,9 +15,18 @@ export function rootRoutes(parts: Parts, endpoints: Readonly<Record<string, stri
     .get('/', (c) => c.json({ service: name, description, version, model, endpoints }))
     .get('/health', (c) => {
       const engine = engineHealth(parts)
-      const health = { ...engine, model_name: model, queue: parts.queueState() }
+      const health = { ...engine, model_name: model, queue: queueHealth(parts) }
       return c.json(health, engine.model_loaded ? 200 : 503)
     })
+}
+
+function queueHealth({ queueState }: Parts) {
+  const { active, waiting, waitSeconds } = queueState()
+  return {
+    active,
+    waiting,
+    ...(waitSeconds !== undefined && { wait_seconds: Math.round(waitSeconds * 10) / 10 }),
+  }
 }
 
 /** What is not known yet is left out, not guessed. */
@@ -40,6 +49,7 @@ function engineHealth({ engineState }: Parts) {
       const fraction = state.fraction === null ? {} : { fraction: state.fraction }
       return { status: 'loading', model_loaded: false, message: state.message, ...fraction }
     }
+    case 'resting':
     case 'failed':
       return { status: 'unhealthy', model_loaded: false, message: state.message }
     case 'stopped':
@@ -64,7 +74,10 @@ export const ROOT_PATHS: readonly RouteConfig[] = [
     tags: ['Server'],
     responses: {
       200: { description: 'Ready', content: jsonContent(Health) },
-      503: { description: 'Loading, failed or shutting down', content: jsonContent(Health) },
+      503: {
+        description: 'Loading, resting after crashes, failed or shutting down',
+        content: jsonContent(Health),
+      },
     },
   },
 ]

@@ -2,39 +2,41 @@
 import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { readableJson } from '../formats/readable-json.ts'
-import { collect } from '../transcript.ts'
-import { formBody, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import type { TranscribeOptions } from '../transcriber.ts'
+import type { Transcript } from '../transcript.ts'
+import { answerAsJson } from './answer.ts'
+import { joinableUpload, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
 import { parseForm } from './form.ts'
 import { chosenLanguage } from './language.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { TranscribeRequest } from './request-schemas.ts'
 import { TranscribeResponse } from './response-schemas.ts'
-import { TranscribeFields, TranscribeRequest } from './schemas.ts'
+import { TranscribeFields } from './schemas.ts'
+import { RETRY_ANSWER_HEADERS } from './upload-identity.ts'
 import { receiveUpload } from './upload-route.ts'
 
 export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/transcribe', async (c) => {
-    const { signal } = c.req.raw
-    await using upload = await receiveUpload(c, parts)
+    await using undo = new AsyncDisposableStack()
+    const upload = undo.use(await receiveUpload(c, parts))
     const form = parseForm(TranscribeFields, upload.fields)
-    const language = chosenLanguage(form.language, parts.config.defaultLanguage)
     const hasTimestamps = form.include_timestamps
-    const events = parts.transcriber.transcribe(
-      { path: upload.file.path },
-      {
-        task: 'transcribe',
-        ...(language !== undefined && { language }),
-        temperature: 0,
-        wantsWords: hasTimestamps,
-        wantsDeltas: false,
-        wantsGuards: form.guards ?? parts.config.hasGuards,
-      },
-      signal,
-    )
-    return c.json({
-      ...readableJson(await collect(events), { hasTimestamps }),
+    const options: TranscribeOptions = {
+      task: 'transcribe',
+      ...chosenLanguage(form, parts.config.defaultLanguage),
+      temperature: 0,
+      wantsWords: hasTimestamps,
+      wantsLogprobs: false,
+      wantsDeltas: false,
+      wantsGuards: form.guards ?? parts.config.hasGuards,
+    }
+    const toJson = (transcript: Transcript) => ({
+      ...readableJson(transcript, { hasTimestamps }),
       ...(upload.file.name !== undefined && { filename: upload.file.name }),
       timestamp: new Date().toISOString(),
     })
+    undo.move() // from here on the upload is the answer's
+    return answerAsJson(c, parts, upload, { options, toJson })
   })
 }
 
@@ -44,9 +46,13 @@ export const TRANSCRIBE_PATHS: readonly RouteConfig[] = [
     path: '/transcribe',
     summary: 'Transcribe a recording',
     tags: ['Speech'],
-    request: formBody(TranscribeRequest),
+    request: joinableUpload(TranscribeRequest),
     responses: {
-      200: { description: 'The transcript', content: jsonContent(TranscribeResponse) },
+      200: {
+        description: 'The transcript',
+        headers: RETRY_ANSWER_HEADERS,
+        content: jsonContent(TranscribeResponse),
+      },
       ...UPLOAD_FAILURES,
     },
   },

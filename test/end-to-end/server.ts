@@ -11,6 +11,8 @@ export const AUDIO = join(ROOT, 'test', 'audio')
 
 export interface RunningServer {
   readonly url: string
+  /** The Python child that was ready last. */
+  enginePid(): number
   /** Files below the data directory right now: uploads and decoded audio. */
   leftovers(): Promise<string[]>
   /** Asks the server to end; says how it ended and what it left in its data directory. */
@@ -49,7 +51,7 @@ export async function startServer(environment: Record<string, string> = {}): Pro
       throw new Error(`the server ended with ${code}:\n${lines.join('\n')}`)
     }),
   ])
-  await becomesHealthy(url).catch(async (error: unknown) => {
+  await becomesHealthy(url, environment.API_KEYS).catch(async (error: unknown) => {
     server.kill('SIGTERM')
     await exited // then its last line has been written, which says more than our failed request
     throw new Error(lines.join('\n'), { cause: error })
@@ -57,6 +59,8 @@ export async function startServer(environment: Record<string, string> = {}): Pro
 
   return {
     url,
+    enginePid: () =>
+      Number(/"pid":(\d+)/.exec(lines.findLast((line) => line.includes('"ready: ')) ?? '')?.[1]),
     leftovers: () => filesBelow(dataDir),
     async stop() {
       server.kill('SIGTERM')
@@ -74,10 +78,11 @@ async function filesBelow(directory: string): Promise<string[]> {
 }
 
 /** A request made while the model loads waits for it: its answer is the event we wait for. */
-async function becomesHealthy(url: string): Promise<void> {
+async function becomesHealthy(url: string, key = 'none-needed'): Promise<void> {
   const body = new FormData()
   body.append('file', new Blob([await readFile(join(AUDIO, 'silence.wav'))]), 'silence.wav')
-  const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body })
+  const headers = { authorization: `Bearer ${key}` }
+  const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', headers, body })
   if (!response.ok) throw new Error(`the first request failed: ${response.status} ${await response.text()}`)
 }
 
@@ -103,3 +108,22 @@ export function plainWords(text: string): string[] {
 }
 
 export const runFile = promisify(execFile)
+
+/** A WAV of one recording of test/audio, said over and over. */
+export async function repeated(name: string, times: number): Promise<Blob> {
+  const wav = await readFile(join(AUDIO, name))
+  const samplesStart = wav.indexOf('data') + 8
+  const header = Buffer.from(wav.subarray(0, samplesStart))
+  const samples = wav.subarray(samplesStart)
+  header.writeUInt32LE(samplesStart - 8 + samples.length * times, 4)
+  header.writeUInt32LE(samples.length * times, samplesStart - 4)
+  return new Blob([header, ...Array.from({ length: times }, () => samples)])
+}
+
+/** Until a recording has its turn at the engine; asks as fast as the server answers. */
+export async function untilEngineIsBusy({ url }: RunningServer): Promise<void> {
+  for (;;) {
+    const health = (await (await fetch(`${url}/health`)).json()) as { queue: { active: number } }
+    if (health.queue.active > 0) return
+  }
+}

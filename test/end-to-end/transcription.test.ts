@@ -1,15 +1,23 @@
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import OpenAI from 'openai'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { AUDIO, plainWords, type RunningServer, startServer, truthOf } from './server.ts'
+import {
+  AUDIO,
+  plainWords,
+  type RunningServer,
+  repeated,
+  startServer,
+  truthOf,
+  untilEngineIsBusy,
+} from './server.ts'
 
 let server: RunningServer
 let client: OpenAI
 
 beforeAll(async () => {
-  server = await startServer()
+  // The same clips come again and again here, and each is to be transcribed.
+  server = await startServer({ JOIN_RETRIES: 'off' })
   client = new OpenAI({ baseURL: `${server.url}/v1`, apiKey: 'none-needed', maxRetries: 0 })
 })
 afterAll(async () => {
@@ -245,7 +253,7 @@ test('a short clip is not kept waiting by a long recording', async () => {
     () => (isLongAnswered = true),
     () => {},
   )
-  await untilEngineIsBusy()
+  await untilEngineIsBusy(server)
 
   const { text } = await verbose('da.wav')
 
@@ -272,23 +280,4 @@ test('health tells what runs and where', async () => {
 async function clipAsFile(name: string): Promise<File> {
   const { openAsBlob } = await import('node:fs')
   return new File([await openAsBlob(join(AUDIO, name))], name)
-}
-
-/** A WAV of one recording said over and over. */
-async function repeated(name: string, times: number): Promise<Blob> {
-  const wav = await readFile(join(AUDIO, name))
-  const samplesStart = wav.indexOf('data') + 8
-  const header = Buffer.from(wav.subarray(0, samplesStart))
-  const samples = wav.subarray(samplesStart)
-  header.writeUInt32LE(samplesStart - 8 + samples.length * times, 4)
-  header.writeUInt32LE(samples.length * times, samplesStart - 4)
-  return new Blob([header, ...Array.from({ length: times }, () => samples)])
-}
-
-/** Until a recording has its turn at the engine; asks as fast as the server answers. */
-async function untilEngineIsBusy(): Promise<void> {
-  for (;;) {
-    const health = (await (await fetch(`${server.url}/health`)).json()) as { queue: { active: number } }
-    if (health.queue.active > 0) return
-  }
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { RESPONSE_FORMATS, render } from '../../src/formats/render.ts'
 import { segmentOf, silentTranscript, transcriptOf } from './transcripts.ts'
 
-const plain = { hasWords: false, isForVexa: false }
+const plain = { hasWords: false, isForVexa: false, hasLogprobs: false, listsLanguages: false }
 const verbose = (transcript: Parameters<typeof render>[0], options = plain) =>
   JSON.parse(render(transcript, 'verbose_json', options).body) as Record<string, unknown>
 
@@ -17,7 +17,7 @@ describe('a transcript in which nobody speaks', () => {
   })
 
   test('is verbose_json with empty lists', () => {
-    expect(verbose(transcriptOf([]), { hasWords: true, isForVexa: false })).toMatchObject({
+    expect(verbose(transcriptOf([]), { ...plain, hasWords: true })).toMatchObject({
       text: '',
       segments: [],
       words: [],
@@ -29,6 +29,73 @@ test.each(RESPONSE_FORMATS)('%s says every word', (format) => {
   const { body } = render(transcriptOf([' Rødgrød', ' med fløde.']), format, plain)
 
   expect(body.replace(/\s+/g, ' ')).toContain('Rødgrød med fløde.')
+})
+
+describe('json', () => {
+  const json = (transcript: Parameters<typeof render>[0], options: Partial<typeof plain>) =>
+    JSON.parse(render(transcript, 'json', { ...plain, ...options }).body) as Record<string, unknown>
+  const halfOfÆ = { token: '\ufffd', logprob: -0.12345678, bytes: [0xc3] }
+  const rest = { token: '\ufffd', logprob: 0, bytes: [0xa6] }
+
+  test('tells every token in order when asked, and its bytes as they are', () => {
+    const segments = [
+      segmentOf(' æ', 0, { logprobs: [halfOfÆ, rest] }),
+      segmentOf(' æ', 1, { logprobs: [rest] }),
+    ]
+
+    expect(json(transcriptOf([], { segments }), { hasLogprobs: true }).logprobs).toEqual([
+      { ...halfOfÆ, logprob: -0.123457 },
+      rest,
+      rest,
+    ])
+    expect(json(transcriptOf([], { segments }), {})).not.toHaveProperty('logprobs')
+  })
+
+  test('has no tokens where nobody speaks', () => {
+    expect(json(transcriptOf([]), { hasLogprobs: true }).logprobs).toEqual([])
+  })
+
+  test.each([
+    ['the language', transcriptOf([' Ja.']), [{ code: 'da' }]],
+    ['nothing where nobody speaks a language that was to be detected', silentTranscript(), []],
+    ['nothing where nobody speaks the language that was named', transcriptOf([]), []],
+  ])('lists %s when languages are to be listed', (_what, transcript, languages) => {
+    expect(json(transcript, { listsLanguages: true }).languages).toEqual(languages)
+    expect(json(transcript, {})).not.toHaveProperty('languages')
+  })
+})
+
+describe('verbose_json of a translation', () => {
+  const translation = transcriptOf([' Yes.'], { task: 'translate', languageProbability: 0.98765432 })
+
+  test('is in English, and tells beside it what was spoken', () => {
+    expect(verbose(translation)).toMatchObject({
+      task: 'translate',
+      language: 'english',
+      language_code: 'en',
+      source_language: 'danish',
+      source_language_code: 'da',
+      source_language_probability: 0.987654,
+    })
+    expect(verbose(translation)).not.toHaveProperty('language_probability')
+  })
+
+  test('tells no source where nobody speaks, and no probability that was not measured', () => {
+    const silent = verbose({ ...silentTranscript(), task: 'translate' })
+    const named = verbose(transcriptOf([' Yes.'], { task: 'translate' }))
+
+    expect(silent.language).toBe('english')
+    expect(JSON.stringify(silent)).not.toContain('source_language')
+    expect(named.source_language_code).toBe('da')
+    expect(named).not.toHaveProperty('source_language_probability')
+  })
+
+  test('tells Vexa what is spoken: it pins its next requests to that', () => {
+    const answer = verbose(translation, { ...plain, isForVexa: true })
+
+    expect(answer).toMatchObject({ task: 'translate', language: 'da', language_probability: 0.987654 })
+    expect(JSON.stringify(answer)).not.toContain('source_language')
+  })
 })
 
 describe('verbose_json', () => {
@@ -71,7 +138,7 @@ describe('verbose_json', () => {
   })
 
   test.each([true, false])('makes no language up where nobody speaks (for Vexa: %s)', (isForVexa) => {
-    const answer = verbose(silentTranscript(), { hasWords: false, isForVexa })
+    const answer = verbose(silentTranscript(), { ...plain, isForVexa })
 
     expect(answer.language).toBe('unknown')
     expect(answer).not.toHaveProperty('language_code')
@@ -86,10 +153,7 @@ describe('verbose_json', () => {
   })
 
   test('keeps the leading space of words in segments, so that joined they are the text', () => {
-    const answer = verbose(transcriptOf([' Toget kører,', ' klokken otte.']), {
-      hasWords: true,
-      isForVexa: false,
-    })
+    const answer = verbose(transcriptOf([' Toget kører,', ' klokken otte.']), { ...plain, hasWords: true })
     const segments = answer.segments as { text: string; words: { word: string }[] }[]
 
     expect(
@@ -119,7 +183,7 @@ describe('verbose_json', () => {
     const words = [{ word, startSeconds: 0, endSeconds: 1, probability: 1 }]
     const transcript = transcriptOf([], { segments: [segmentOf(word, 0, { words })] })
 
-    expect(verbose(transcript, { hasWords: true, isForVexa: false }).words).toEqual([
+    expect(verbose(transcript, { ...plain, hasWords: true }).words).toEqual([
       { word: bare, start: 0, end: 1 },
     ])
   })

@@ -39,6 +39,7 @@ export function transcriptOf(texts: readonly string[], changes: Partial<Transcri
     task: 'transcribe',
     text: joinText(segments),
     language: 'da',
+    promptTokens: 0,
     durationSeconds: (segments.at(-1)?.endSeconds ?? 0) + 0.25,
     segments,
     dropped: [],

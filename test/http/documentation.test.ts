@@ -4,6 +4,7 @@ import { RESPONSE_FORMATS } from '../../src/formats/render.ts'
 import { startParts } from './parts.ts'
 
 interface Operation {
+  readonly parameters?: readonly unknown[]
   readonly requestBody?: { readonly content: Record<string, { readonly schema: { readonly $ref: string } }> }
   readonly responses: Record<string, { readonly content: Record<string, unknown> }>
 }
@@ -53,6 +54,20 @@ describe('openapi.json', () => {
     }
   })
 
+  test.each(['/v1/audio/transcriptions', '/v1/audio/translations', '/transcribe'])(
+    'says of %s how a retry finds its work again',
+    (path) => {
+      const { parameters, responses } = document.paths[path]?.post ?? { responses: {} }
+
+      expect(parameters).toMatchObject([
+        { in: 'header', name: 'idempotency-key', required: false, schema: { pattern: expect.any(String) } },
+      ])
+      expect(responses['200']).toMatchObject({
+        headers: { 'x-joined': { schema: { enum: ['running', 'finished'] } } },
+      })
+    },
+  )
+
   test('asks for the file as bytes, and says what each field may be', () => {
     const { required, properties } = document.components.schemas.TranscriptionRequest ?? { properties: {} }
 
@@ -64,13 +79,46 @@ describe('openapi.json', () => {
       type: 'array',
       items: { enum: ['word', 'segment'] },
     })
-    for (const name of ['TranscriptionRequest', 'TranscribeRequest']) {
+    for (const name of ['TranscriptionRequest', 'TranslationRequest', 'TranscribeRequest']) {
       expect(document.components.schemas[name]?.properties.guards).toMatchObject({ type: 'boolean' })
     }
     expect(document.components.schemas.TranscribeRequest?.properties.include_timestamps).toMatchObject({
       type: 'boolean',
       default: true,
     })
+  })
+
+  test('writes lists in forms as SDKs do, and in JSON by their bare names', () => {
+    const formFields = document.components.schemas.TranscriptionRequest?.properties ?? {}
+    const jsonMembers = document.components.schemas.TranscriptionRequestJson?.properties ?? {}
+
+    for (const name of ['languages', 'keywords', 'include', 'timestamp_granularities']) {
+      expect(formFields[`${name}[]`]).toMatchObject({ type: 'array' })
+      expect(formFields).not.toHaveProperty([name])
+      expect(jsonMembers[name]).toMatchObject({ type: 'array' })
+    }
+    expect(formFields.stream).toMatchObject({ type: 'boolean', default: false })
+    expect(formFields.chunking_strategy).toMatchObject({ type: 'string' })
+    expect(jsonMembers.chunking_strategy?.anyOf).toMatchObject([
+      { enum: ['auto'] },
+      { type: 'object', properties: { threshold: { type: 'number', minimum: 0, maximum: 1 } } },
+    ])
+  })
+
+  test.each([
+    ['/v1/audio/transcriptions', 'TranscriptionRequest'],
+    ['/v1/audio/translations', 'TranslationRequest'],
+    ['/transcribe', 'TranscribeRequest'],
+    ['/detect-language', 'DetectLanguageRequest'],
+  ])('%s takes a form with a file, or JSON with the file in base64', (path, name) => {
+    const content = document.paths[path]?.post?.requestBody?.content ?? {}
+    const { schemas } = document.components
+
+    expect(content['multipart/form-data']?.schema.$ref).toBe(`#/components/schemas/${name}`)
+    expect(content['application/json']?.schema.$ref).toBe(`#/components/schemas/${name}Json`)
+    expect(schemas[`${name}Json`]?.required).toEqual(['input_audio'])
+    expect(schemas[`${name}Json`]?.properties).not.toHaveProperty('file')
+    expect(schemas.InputAudio?.required).toEqual(['data'])
   })
 
   test('says what the guards report, and that neither it nor a language is always there', () => {
@@ -84,17 +132,21 @@ describe('openapi.json', () => {
     }
   })
 
-  test('names every media type and every status of the transcription', () => {
-    const responses = document.paths['/v1/audio/transcriptions']?.post?.responses ?? {}
+  test.each(['/v1/audio/transcriptions', '/v1/audio/translations'])(
+    'names every media type and every status of %s',
+    (path) => {
+      const responses = document.paths[path]?.post?.responses ?? {}
 
-    expect(Object.keys(responses['200']?.content ?? {})).toEqual([
-      'application/json',
-      'text/plain; charset=utf-8',
-      'application/x-subrip; charset=utf-8',
-      'text/vtt; charset=utf-8',
-    ])
-    expect(Object.keys(responses)).toEqual(['200', '400', '404', '408', '413', '415', '500', '503'])
-  })
+      expect(Object.keys(responses['200']?.content ?? {})).toEqual([
+        'application/json',
+        'text/plain; charset=utf-8',
+        'application/x-subrip; charset=utf-8',
+        'text/vtt; charset=utf-8',
+        'text/event-stream',
+      ])
+      expect(Object.keys(responses)).toEqual(['200', '400', '401', '404', '408', '413', '415', '500', '503'])
+    },
+  )
 })
 
 describe.each(['/docs', '/redoc'])('%s', (path) => {

@@ -8,7 +8,7 @@ import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
 import type { Parts } from '../../src/http/parts.ts'
 import { createLog } from '../../src/log.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
-import type { DetectedLanguage, Transcript } from '../../src/transcript.ts'
+import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/transcript.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
 
 export const FACTS: EngineFacts = {
@@ -42,10 +42,17 @@ class FakeTranscriber implements Transcriber {
   readonly asked: { source: AudioSource; options: TranscribeOptions; signal: AbortSignal }[] = []
   /** Called before the answer: to look at the file, to fail, to wait. */
   before: (source: AudioSource, signal: AbortSignal) => Promise<void> = async () => {}
+  /** What is told before the transcript. */
+  onTheWay: (signal: AbortSignal) => AsyncIterable<TranscriptEvent> = async function* () {}
 
-  async *transcribe(source: AudioSource, options: TranscribeOptions, signal: AbortSignal) {
+  async *transcribe(
+    source: AudioSource,
+    options: TranscribeOptions,
+    signal: AbortSignal,
+  ): AsyncGenerator<TranscriptEvent, void, undefined> {
     this.asked.push({ source, options, signal })
     await this.before(source, signal)
+    yield* this.onTheWay(signal)
     yield { kind: 'done', transcript: this.transcript } as const
   }
 
@@ -55,18 +62,27 @@ class FakeTranscriber implements Transcriber {
   }
 }
 
-export async function startParts(settings: Record<string, string> = {}, changes: Partial<Config> = {}) {
+export async function startParts(
+  settings: Record<string, string> = {},
+  changes: Partial<Config> = {},
+  more: Partial<Parts> = {},
+) {
   const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-http-'))
   const transcriber = new FakeTranscriber()
   const logged: Record<string, unknown>[] = []
   const engine: { state: EngineState } = { state: { phase: 'ready', facts: FACTS } }
+  const queue: { active: number; waiting: number; waitSeconds?: number } = { active: 1, waiting: 2 }
+  /** Tests put a refusal here. */
+  const door = { requireRoom: () => {} }
   const parts: Parts = {
     config: { ...readConfig(settings), ...changes },
     transcriber,
     engineState: () => engine.state,
-    queueState: () => ({ active: 1, waiting: 2 }),
+    queueState: () => queue,
+    requireRoom: () => door.requireRoom(),
     spoolDir,
     log: createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>)),
+    ...more,
   }
   return {
     app: createApp(parts),
@@ -74,6 +90,8 @@ export async function startParts(settings: Record<string, string> = {}, changes:
     transcriber,
     logged,
     engine,
+    door,
+    queue,
     leftovers: () => readdir(spoolDir),
     async [Symbol.asyncDispose]() {
       await rm(spoolDir, { recursive: true, force: true })
@@ -96,4 +114,18 @@ export async function errorOf(response: Response) {
     error: { message: string; type: string; param: string | null; code: string }
   }
   return { status: response.status, ...body.error }
+}
+
+/** A body as it comes, one piece at a time: the next is asked for when the test asks. */
+export function piecesOf(response: Response) {
+  const reader = response.body?.getReader()
+  if (!reader) throw new Error('there is no body')
+  const utf8 = new TextDecoder()
+  return {
+    next: async () => {
+      const { value } = await reader.read()
+      return value === undefined ? undefined : utf8.decode(value, { stream: true })
+    },
+    cancel: async () => reader.cancel(),
+  }
 }

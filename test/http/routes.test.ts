@@ -151,6 +151,21 @@ describe('GET /v1/models', () => {
   })
 })
 
+describe('DELETE /v1/models', () => {
+  test.each(['whisper-1', 'syvai%2Fhviske-v2', 'syvai/hviske-v2'])('/%s is refused', async (id) => {
+    const error = await errorOf(await server.app.request(`/v1/models/${id}`, { method: 'DELETE' }))
+
+    expect(error).toMatchObject({ status: 403, code: 'model_not_deletable', param: 'model' })
+    expect(error.message).toContain(`"${decodeURIComponent(id)}"`)
+  })
+
+  test('/gpt-5 has nothing to refuse', async () => {
+    const error = await errorOf(await server.app.request('/v1/models/gpt-5', { method: 'DELETE' }))
+
+    expect(error).toMatchObject({ status: 404, code: 'model_not_found' })
+  })
+})
+
 describe('GET /health', () => {
   test('is 200 with what runs where, once the model is loaded', async () => {
     const response = await server.app.request('/health')
@@ -169,6 +184,15 @@ describe('GET /health', () => {
     })
   })
 
+  test('says how long the wait for the engine is, once that has been measured', async () => {
+    server.queue.waitSeconds = 12.345
+
+    const answer: unknown = await (await server.app.request('/health')).json()
+    delete server.queue.waitSeconds
+
+    expect(schemas.Health.parse(answer).queue).toEqual({ active: 1, waiting: 2, wait_seconds: 12.3 })
+  })
+
   test.each([
     [
       { phase: 'loading', message: 'downloading', fraction: 0.4 },
@@ -181,6 +205,10 @@ describe('GET /health', () => {
     [
       { phase: 'failed', message: 'no such model' },
       { status: 'unhealthy', message: 'no such model' },
+    ],
+    [
+      { phase: 'resting', message: 'It rests.', retryInSeconds: 42 },
+      { status: 'unhealthy', message: 'It rests.' },
     ],
     [{ phase: 'stopped' }, { status: 'unhealthy', message: 'The server is shutting down.' }],
   ] as const)('is 503 while the engine is %o', async (state, expected) => {

@@ -98,6 +98,7 @@ describe('Vexa, recognised by what it sends', () => {
     { timestamp_granularities: 'word' },
     { transcription_tier: 'realtime' },
     { max_speech_duration_s: '15' },
+    { min_silence_duration_ms: '160' },
   ])('%o, reads an ISO code, nested words and audio_start', async (fields) => {
     const answer = await verbose(fields)
 
@@ -106,6 +107,15 @@ describe('Vexa, recognised by what it sends', () => {
       { audio_start: 0, audio_end: 0.9, words: [{ word: ' Toget' }, {}] },
       {},
     ])
+  })
+
+  test.each([
+    [{ 'timestamp_granularities[]': 'word' }, {}],
+    [{ transcription_tier: '', max_speech_duration_s: ' ' }, { 'x-transcription-tier': '' }],
+  ])('not in %o', async (fields, headers) => {
+    const response = await post({ response_format: 'verbose_json', ...fields }, headers)
+
+    expect(await response.json()).toMatchObject({ language: 'danish' })
   })
 
   test('also by its header', async () => {
@@ -132,7 +142,7 @@ describe('what the engine is asked', () => {
     ],
     [{ response_format: 'srt' }, { wantsWords: true }],
     [{ response_format: 'text' }, { wantsWords: false }],
-    [{ unheard_of: 'x', stream: 'true', __proto__: 'y', constructor: 'z' }, { language: 'da' }],
+    [{ unheard_of: 'x', __proto__: 'y', constructor: 'z' }, { language: 'da' }],
   ])('%o', async (fields, options) => {
     expect((await post(fields)).status).toBe(200)
 

@@ -1,0 +1,31 @@
+/**
+ * An HTTP server that ends when its last answer has. Node's `close` ends the connections that are idle at that moment; one
+ * that becomes idle later, or was opened ahead and never used (browsers and undici do so), would keep it from ending until
+ * the client has had enough.
+ */
+import { type RequestListener, Server, type ServerOptions } from 'node:http'
+import type { Socket } from 'node:net'
+
+export class EndingServer extends Server {
+  readonly #unused = new Set<Socket>()
+
+  constructor(options: ServerOptions, listener: RequestListener) {
+    super(options, listener)
+    this.on('connection', (socket) => {
+      this.#unused.add(socket)
+      socket.once('close', () => this.#unused.delete(socket))
+    })
+    this.prependListener('request', (request, response) => {
+      this.#unused.delete(request.socket)
+      response.once('close', () => {
+        if (!this.listening) request.socket.end()
+      })
+    })
+  }
+
+  override close(whenClosed?: (error?: Error) => void): this {
+    super.close(whenClosed)
+    for (const socket of this.#unused) socket.destroy()
+    return this
+  }
+}

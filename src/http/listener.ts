@@ -1,0 +1,86 @@
+/**
+ * Node's HTTP server in front of the app. What Node's parser refuses never reaches the app; here it is refused in the
+ * app's own words, with a request id.
+ */
+import { randomUUID } from 'node:crypto'
+import { type Server, type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { getRequestListener, RequestError } from '@hono/node-server'
+import { Failure } from '../failure.ts'
+import type { Log } from '../log.ts'
+import { EndingServer } from './ending-server.ts'
+import { envelope } from './told.ts'
+
+type Fetch = Parameters<typeof getRequestListener>[0]
+
+export function createHttpServer(fetch: Fetch, log: Log, options: ServerOptions = {}): Server {
+  const refuse = (cause: unknown) => {
+    const refusal = { failure: failureOf(cause), requestId: randomUUID() }
+    report(refusal, cause, log)
+    return refusal
+  }
+  // A request without Host is answered below like any other that makes no sense; Node's own answer has no body.
+  const listen = getRequestListener(fetch, { errorHandler: (cause) => asResponse(refuse(cause)) })
+  const server = new EndingServer({ ...options, requireHostHeader: false }, (request, response) => {
+    void listen(request, response) // its errors went to the handler
+  })
+  const answers = new WeakMap<Duplex, ServerResponse>()
+  server.prependListener('request', (request, response) => answers.set(request.socket, response))
+  server.on('clientError', (cause, socket) => {
+    // In the middle of another answer a second one would be taken for a part of it.
+    const isAnswering = answers.get(socket)?.headersSent === true && !answers.get(socket)?.writableFinished
+    if (isAnswering || !socket.writable || reasonOf(cause) === 'ECONNRESET') socket.destroy()
+    else socket.end(asBytes(refuse(cause)), () => socket.destroy())
+  })
+  return server
+}
+
+/** What a parser says of a stranger's bytes is no error of ours; the app takes care of its own, so the rest is a bug. */
+function report({ failure, requestId }: Refusal, cause: unknown, log: Log): void {
+  if (failure.status === 500) log.error('request failed', { requestId, error: cause })
+  else log.info('a request that is no HTTP', { requestId, code: failure.code, reason: reasonOf(cause) })
+}
+
+function failureOf(cause: unknown): Failure {
+  const reason = reasonOf(cause)
+  const isOfParser = reason.startsWith('HPE_') || reason.startsWith('ERR_HTTP_')
+  if (!isOfParser && !(cause instanceof RequestError)) {
+    return new Failure('internal_error', 'Something went wrong on our side.', { cause })
+  }
+  switch (reason) {
+    case 'HPE_HEADER_OVERFLOW':
+      return new Failure('headers_too_large', 'The headers of the request are too large.', { cause })
+    case 'ERR_HTTP_REQUEST_TIMEOUT':
+      return new Failure('request_timeout', 'The headers of the request did not arrive in time.', { cause })
+    default:
+      return new Failure('malformed_request', 'The request is not HTTP as this server understands it.', {
+        cause,
+      })
+  }
+}
+
+/** Node's code for what was wrong; for logs, since some messages quote the request. */
+function reasonOf(cause: unknown): string {
+  return cause instanceof Error && 'code' in cause ? String(cause.code) : 'unknown'
+}
+
+interface Refusal {
+  readonly failure: Failure
+  readonly requestId: string
+}
+
+function asResponse({ failure, requestId }: Refusal): Response {
+  return Response.json(envelope(failure), { status: failure.status, headers: { 'x-request-id': requestId } })
+}
+
+function asBytes({ failure, requestId }: Refusal): string {
+  const body = JSON.stringify(envelope(failure))
+  const head = [
+    `HTTP/1.1 ${failure.status} ${STATUS_CODES[failure.status]}`,
+    'content-type: application/json',
+    `content-length: ${Buffer.byteLength(body)}`,
+    `x-request-id: ${requestId}`,
+    'connection: close',
+  ]
+  return `${head.join('\r\n')}\r\n\r\n${body}`
+}

@@ -1,0 +1,65 @@
+/** How the document shows what uploads may hold: as a form with a file, or as JSON with the file in base64. Nothing is parsed by these. */
+import { z } from '@hono/zod-openapi'
+import { isList } from './field-types.ts'
+import { ChunkingStrategy, TranscribeFields, TranscriptionFields, TranslationFields } from './schemas.ts'
+
+const FilePart = z
+  .custom<Blob>((value) => value instanceof Blob)
+  .openapi({
+    type: 'string',
+    format: 'binary',
+    description:
+      'The recording: anything ffmpeg reads, audio or video. Its name and media type do not matter.',
+  })
+
+const InputAudio = z
+  .object({
+    data: z.string().openapi({ format: 'byte', description: 'The recording in base64.' }),
+    format: z
+      .string()
+      .optional()
+      .openapi({ example: 'wav', description: 'Does not matter: the recording itself says what it is.' }),
+  })
+  .openapi('InputAudio')
+
+const CHUNKING =
+  '`auto`, or an object of type `server_vad` that says where a recording may be divided. What is left out is as the speech detector has it.'
+
+/** A form holds no objects: SDKs write `chunking_strategy[threshold]`, curl's users write JSON. */
+const chunkingInForm = z
+  .string()
+  .optional()
+  .openapi({
+    description: `${CHUNKING} As JSON, \`{"type": "server_vad", "silence_duration_ms": 500}\`, or as fields of their own: \`chunking_strategy[type]\` and so on.`,
+  })
+
+const chunkingInJson = z
+  .union([z.literal('auto'), ChunkingStrategy])
+  .optional()
+  .openapi({ description: CHUNKING })
+
+/** Lists are documented as SDKs spell them: the bare name of one is how Vexa is recognised (vexa.ts). */
+function asForm(fields: z.ZodObject, name: string) {
+  const parts = Object.entries(fields.shape).map(([field, type]) => {
+    if (field === 'chunking_strategy') return [field, chunkingInForm] as const
+    return [isList(type) ? `${field}[]` : field, type] as const
+  })
+  return z.object({ file: FilePart, ...Object.fromEntries(parts) }).openapi(name)
+}
+
+function asJson(fields: z.ZodObject, name: string) {
+  const members = 'chunking_strategy' in fields.shape ? { chunking_strategy: chunkingInJson } : {}
+  return z.object({ input_audio: InputAudio, ...fields.shape, ...members }).openapi(name)
+}
+
+/** The body of an upload in both of its forms. `name` is that of its schema in the document. */
+function uploadOf(fields: z.ZodObject, name: string) {
+  return { form: asForm(fields, name), json: asJson(fields, `${name}Json`) }
+}
+
+export type UploadSchemas = ReturnType<typeof uploadOf>
+
+export const TranscriptionRequest = uploadOf(TranscriptionFields, 'TranscriptionRequest')
+export const TranslationRequest = uploadOf(TranslationFields, 'TranslationRequest')
+export const TranscribeRequest = uploadOf(TranscribeFields, 'TranscribeRequest')
+export const DetectLanguageRequest = uploadOf(z.object({}), 'DetectLanguageRequest')
