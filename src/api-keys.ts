@@ -8,9 +8,15 @@ import { readFileSync } from 'node:fs'
 /** Who holds a key: fit for logs and queues, since nothing leads from it back to the key. */
 export interface Client {
   readonly id: string
+  /** What the key may be used for. */
+  readonly scopes: readonly Scope[]
 }
 
-interface Known {
+/** `admin` holds the others. */
+export const SCOPES = ['transcribe', 'jobs', 'metrics', 'admin'] as const
+export type Scope = (typeof SCOPES)[number]
+
+export interface KnownKey {
   readonly hash: Buffer
   readonly client: Client
 }
@@ -19,10 +25,13 @@ interface Known {
 const SENDABLE = /^[\x21-\x7e]+$/
 
 export class ApiKeys {
-  readonly #known: readonly Known[]
+  readonly #known: readonly KnownKey[]
 
   constructor(keys: Iterable<string> = []) {
-    this.#known = [...new Set(keys)].map((key) => ({ hash: hashOf(key), client: { id: idOf(key) } }))
+    this.#known = [...new Set(keys)].map((key) => ({
+      hash: hashOf(key),
+      client: { id: idOf(key), scopes: ['admin'] }, // whoever can write them into the settings may do everything
+    }))
   }
 
   /** 0: nobody needs a key. */
@@ -30,11 +39,15 @@ export class ApiKeys {
     return this.#known.length
   }
 
-  /** Takes the same time for every key of a length: hashes are compared, whole, and all of them. */
   clientWith(key: string): Client | undefined {
-    const shown = hashOf(key)
-    return this.#known.filter(({ hash }) => timingSafeEqual(hash, shown))[0]?.client
+    return clientOf(this.#known, key)
   }
+}
+
+/** Takes the same time for every key of a length: hashes are compared, whole, and all of them. */
+export function clientOf(known: readonly KnownKey[], key: string): Client | undefined {
+  const shown = hashOf(key)
+  return known.filter(({ hash }) => timingSafeEqual(hash, shown))[0]?.client
 }
 
 /**
@@ -75,11 +88,11 @@ function requireSendable(key: string, where: string): void {
   if (!SENDABLE.test(key)) throw new Error(`${where} has spaces or characters that no header can carry`)
 }
 
-function hashOf(key: string): Buffer {
+export function hashOf(key: string): Buffer {
   return createHash('sha256').update(key).digest()
 }
 
 /** Not the beginning of the hash that is compared: an id may be seen. */
-function idOf(key: string): string {
+export function idOf(key: string): string {
   return createHash('sha256').update(`client of ${key}`).digest('hex').slice(0, 12)
 }

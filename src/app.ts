@@ -3,15 +3,18 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { requestId as requestIds } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { Failure } from './failure.ts'
+import { Failure, LONGEST_RETRY_AFTER_SECONDS } from './failure.ts'
 import { authentication } from './http/auth.ts'
+import { clientAddress } from './http/client-address.ts'
 import { detectLanguageRoutes } from './http/detect-language.ts'
 import { documentationRoutes } from './http/documentation.ts'
+import { RATE_LIMIT_HEADERS } from './http/limits.ts'
 import { modelRoutes } from './http/models.ts'
 import { endpointSummaries, openApiDocument } from './http/openapi.ts'
 import type { HttpEnv, Parts } from './http/parts.ts'
 import { requestLog } from './http/request-log.ts'
 import { rootRoutes } from './http/root.ts'
+import { securityHeaders } from './http/security-headers.ts'
 import { asFailure, envelope } from './http/told.ts'
 import { transcribeRoutes } from './http/transcribe.ts'
 import { transcriptionRoutes } from './http/transcriptions.ts'
@@ -22,11 +25,11 @@ const OPENAI_VERSION = '2020-10-01'
 
 export function createApp(parts: Parts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  const { corsOrigins, apiKeys } = parts.config
-  app.use(requestIds(), requestLog(parts.log), signature)
+  const { corsOrigins, trustedProxies } = parts.config
+  app.use(requestIds(), requestLog(parts.log), signature, securityHeaders, clientAddress(trustedProxies))
   // Before keys are asked for: a page must be able to read that its key is wrong, and asks beforehand without one.
   if (corsOrigins.length > 0) app.use(corsFor(corsOrigins))
-  app.use(authentication(apiKeys))
+  app.use(authentication(parts))
 
   app
     .route('/', transcriptionRoutes(parts))
@@ -35,11 +38,22 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
     .route('/', detectLanguageRoutes(parts))
     .route('/', modelRoutes(parts))
     .route('/', rootRoutes(parts, endpointSummaries()))
-    .route('/', documentationRoutes(openApiDocument(apiKeys.size > 0)))
+    .route('/', documentationRoutes(currentDocument(parts)))
 
   app.notFound((c) => respond(c, nothingThere(app, c)))
   app.onError((error, c) => respond(c, asFailure(error, c, parts.log)))
   return app
+}
+
+/** Whether keys are needed may change while we run. Made when it is asked for, once of each kind: it takes a while. */
+function currentDocument({ keys }: Pick<Parts, 'keys'>): () => Promise<object> {
+  const made = new Map<boolean, object>()
+  return async () => {
+    const asksForKeys = await keys.asks()
+    const document = made.get(asksForKeys) ?? openApiDocument(asksForKeys)
+    made.set(asksForKeys, document)
+    return document
+  }
 }
 
 /** Afterwards, so that it is also on an answer that a route has made without Hono's help. */
@@ -58,6 +72,7 @@ const EXPOSED_HEADERS = [
   'x-should-retry',
   'x-joined',
   'location',
+  ...RATE_LIMIT_HEADERS,
 ]
 
 /** Request headers are allowed as they are asked for: the SDKs send a dozen of their own (`x-stainless-…`) and ever new ones. */
@@ -87,9 +102,11 @@ function respond(c: Context<HttpEnv>, failure: Failure): Response {
   const { status, retryAfterSeconds } = failure
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   if (status === 401) c.header('www-authenticate', 'Bearer')
-  // Two of its processes have died over this recording: asking again would take down two more.
-  if (!canRetry(c) || failure.code === 'engine_crashed') c.header('x-should-retry', 'false')
-  else if (status === 503) c.header('x-should-retry', 'true')
+  // Two of its processes have died over a recording that is `engine_crashed`: asking again would take down two more.
+  const isHopeless =
+    failure.code === 'engine_crashed' || (retryAfterSeconds ?? 0) > LONGEST_RETRY_AFTER_SECONDS
+  if (!canRetry(c) || isHopeless) c.header('x-should-retry', 'false')
+  else if (status === 503 || status === 429) c.header('x-should-retry', 'true')
   // 499 is nginx's number, unknown to Hono's types.
   return c.json(envelope(failure), status as ContentfulStatusCode)
 }

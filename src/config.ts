@@ -2,13 +2,13 @@
  * The environment becomes one frozen Config, read once. The only reader of process.env;
  * what the settings mean to the parts is decided by the parts.
  */
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ApiKeys, readApiKeys } from './api-keys.ts'
+import { OVERLOAD_SETTINGS } from './overload-settings.ts'
+import { listOf, wholeNumber } from './setting-types.ts'
 
 const GIB = 1024 ** 3
-
-const wholeNumber = (minimum: number, maximum: number) => z.coerce.number().int().min(minimum).max(maximum)
 
 const COMPUTE_TYPES = ['auto', 'bfloat16', 'float16', 'float32', 'int8', 'float8'] as const
 
@@ -132,6 +132,7 @@ const SETTINGS = {
     fallback: '256',
     about: 'How many recordings may wait; the next one gets a 503 that says when to come back',
   },
+  ...OVERLOAD_SETTINGS,
 } as const
 
 type SettingName = keyof typeof SETTINGS
@@ -166,6 +167,19 @@ export interface Config {
   /** 0 is never. */
   readonly earlyHeadersAfterSeconds: number
   readonly maxQueueSize: number
+  readonly failsFastWhenBusy: boolean
+  /** Undefined: as many as it should take. */
+  readonly busyRetryAfterSeconds: number | undefined
+  readonly realtimeReservedSlots: number
+  /** Of one client; 0 is any number, here and below. */
+  readonly maxRequestsPerMinute: number
+  readonly maxRequestsAtOnce: number
+  readonly maxAudioSecondsPerDay: number
+  /** Of one address. */
+  readonly maxFailedKeysPerMinute: number
+  /** Addresses and networks. */
+  readonly trustedProxies: readonly string[]
+  readonly keysFile: string
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -223,14 +237,22 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxConcurrentTranscriptions: read('MAX_CONCURRENT_TRANSCRIPTIONS'),
     earlyHeadersAfterSeconds: read('EARLY_HEADERS_AFTER_SECONDS'),
     maxQueueSize: read('MAX_QUEUE_SIZE'),
+    failsFastWhenBusy: ['on', 'true'].includes(read('FAIL_FAST_WHEN_BUSY')),
+    busyRetryAfterSeconds: read('BUSY_RETRY_AFTER_S') || undefined,
+    realtimeReservedSlots: read('REALTIME_RESERVED_SLOTS'),
+    maxRequestsPerMinute: read('MAX_REQUESTS_PER_MINUTE'),
+    maxRequestsAtOnce: read('MAX_REQUESTS_AT_ONCE'),
+    maxAudioSecondsPerDay: read('MAX_AUDIO_SECONDS_PER_DAY'),
+    maxFailedKeysPerMinute: read('MAX_FAILED_KEYS_PER_MINUTE'),
+    trustedProxies: read('TRUSTED_PROXIES'),
+    keysFile: keyFilePath(environment),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
 }
 
-function listOf(separatedByCommas: string): string[] {
-  return separatedByCommas
-    .split(',')
-    .map((item) => item.trim())
-    .filter(Boolean)
+/** Of the command that makes keys, too: it must not need the other settings to be right. */
+export function keyFilePath(environment: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { KEYS_FILE, DATA_DIR } = environment
+  return resolve(KEYS_FILE || join(DATA_DIR || SETTINGS.DATA_DIR.fallback, 'keys.json'))
 }

@@ -18,6 +18,7 @@ export const FAILURES = {
   malformed_request: { status: 400, type: 'invalid_request_error' },
   translation_unsupported: { status: 400, type: 'invalid_request_error' },
   invalid_api_key: { status: 401, type: 'invalid_request_error' },
+  insufficient_scope: { status: 403, type: 'invalid_request_error' },
   model_not_deletable: { status: 403, type: 'invalid_request_error' },
   not_found: { status: 404, type: 'invalid_request_error' },
   model_not_found: { status: 404, type: 'invalid_request_error' },
@@ -26,6 +27,7 @@ export const FAILURES = {
   file_too_large: { status: 413, type: 'invalid_request_error' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error' },
   headers_too_large: { status: 431, type: 'invalid_request_error' },
+  rate_limit_exceeded: { status: 429, type: 'invalid_request_error' },
   client_closed_request: { status: 499, type: 'invalid_request_error' },
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
@@ -41,18 +43,19 @@ export type FailureCode = keyof typeof FAILURES
 /** When nobody has computed how long it will take: some seconds, so that nobody who may come back is left without a word. */
 const USUAL_WAIT_SECONDS: Partial<Record<FailureCode, number>> = {
   queue_full: 5,
+  rate_limit_exceeded: 5,
   engine_loading: 5,
   engine_resting: 30,
   shutting_down: 10,
 }
 
 /** openai-node passes over a longer `Retry-After`, openai-python 3 then gives up altogether. */
-const LONGEST_RETRY_AFTER_SECONDS = 60
+export const LONGEST_RETRY_AFTER_SECONDS = 60
 
 interface FailureDetails {
   /** The request field that was wrong, as OpenAI's `param`. */
   readonly param?: string
-  /** An estimate; becomes a `Retry-After` from 1 to 60. */
+  /** An estimate; becomes a `Retry-After` from 1 to 60. Of a limit it is the truth, and stays as long as it is. */
   readonly retryAfterSeconds?: number
   readonly cause?: unknown
 }
@@ -61,7 +64,7 @@ interface FailureDetails {
 export class Failure extends Error {
   readonly code: FailureCode
   readonly param: string | null
-  /** A whole number from 1 to 60; of every 503, and of nothing else. */
+  /** A whole number, of every 503 and 429 and of nothing else; of a 503 from 1 to 60. */
   readonly retryAfterSeconds: number | undefined
 
   constructor(code: FailureCode, message: string, details: FailureDetails = {}) {
@@ -70,7 +73,8 @@ export class Failure extends Error {
     this.code = code
     this.param = details.param ?? null
     const seconds = details.retryAfterSeconds ?? USUAL_WAIT_SECONDS[code]
-    this.retryAfterSeconds = seconds === undefined ? undefined : retryAfter(seconds)
+    const longest = code === 'rate_limit_exceeded' ? Number.POSITIVE_INFINITY : LONGEST_RETRY_AFTER_SECONDS
+    this.retryAfterSeconds = seconds === undefined ? undefined : retryAfter(seconds, longest)
   }
 
   get status(): number {
@@ -83,6 +87,6 @@ export class Failure extends Error {
 }
 
 /** Rounded up: who comes back too early is refused again. */
-function retryAfter(seconds: number): number {
-  return Math.min(LONGEST_RETRY_AFTER_SECONDS, Math.max(1, Math.ceil(seconds)))
+function retryAfter(seconds: number, longest: number): number {
+  return Math.min(longest, Math.max(1, Math.ceil(seconds)))
 }

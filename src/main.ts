@@ -13,6 +13,10 @@ import { createEngine, type Engine } from './engine/engine.ts'
 import { Failure } from './failure.ts'
 import { createHttpServer } from './http/listener.ts'
 import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
+import { KeyRing } from './keys/key-ring.ts'
+import { createChargingTranscriber } from './limits/charging-transcriber.ts'
+import { ClientLimits } from './limits/client-limits.ts'
+import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
 import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
@@ -38,8 +42,9 @@ const SERVER_OPTIONS = {
 async function run(config: Config, log: Log): Promise<void> {
   const stopRequested = untilStopRequested(log)
   let isStopping = false
-  if (config.apiKeys.size === 0) {
-    log.warn('no API key is set (API_KEYS): whoever can reach this server may use it')
+  const keys = await KeyRing.open({ fixed: config.apiKeys, file: config.keysFile, log })
+  if (!keys.isAsking) {
+    log.warn('no API key is set (API_KEYS, npm run keys): whoever can reach this server may use it')
   }
   const ffmpeg = await findFfmpeg(config)
   log.info(`ffmpeg ${ffmpeg.version}`, {
@@ -52,11 +57,13 @@ async function run(config: Config, log: Log): Promise<void> {
   await using engine = createEngine({ command, log })
   const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
   const queue = openQueue(config, engine)
-  const transcriber = createTranscriber({
+  const road = createTranscriber({
     ...queue,
     decode: (path, signal) => decode(ffmpeg, path, limits, signal),
     engine,
   })
+  const clientLimits = clientLimitsOf(config)
+  const transcriber = createChargingTranscriber(road, clientLimits)
   // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
   await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
   const app = createApp({
@@ -65,12 +72,15 @@ async function run(config: Config, log: Log): Promise<void> {
     spoolDir: spool.path,
     engineState: () => engine.state(),
     queueState: () => queueState(queue),
-    requireRoom: (owner) => {
+    requireRoom: (owner, tier) => {
       if (isStopping) throw new Failure('shutting_down', 'The server is shutting down.')
       // It may be the retry that joins what is there. If not, the road has no room for it.
-      if (!joining.awaits(owner)) queue.workload.requireRoom()
+      if (!joining.awaits(owner)) queue.workload.requireRoom(tier)
     },
     transcriber: joining,
+    keys,
+    failedKeys: new FailedKeys(config.maxFailedKeysPerMinute),
+    limits: clientLimits,
   })
 
   const server = await listen(app, config, log)
@@ -87,16 +97,27 @@ async function run(config: Config, log: Log): Promise<void> {
 }
 
 /** Where recordings wait on their way, and what is known of all of them. */
-function openQueue({ maxConcurrentTranscriptions, maxQueueSize }: Config, engine: Pick<Engine, 'state'>) {
+function openQueue(config: Config, engine: Pick<Engine, 'state'>) {
+  const { maxConcurrentTranscriptions: places, realtimeReservedSlots: reservedForRealtime } = config
   const workload = new Workload({
-    places: maxConcurrentTranscriptions,
-    maxWaiting: maxQueueSize,
+    places,
+    maxWaiting: config.failsFastWhenBusy ? 0 : config.maxQueueSize,
+    reservedForRealtime,
+    busyRetryAfterSeconds: config.busyRetryAfterSeconds,
     isWorking: () => engine.state().phase === 'ready',
     nowMs: () => performance.now(),
   })
-  const decoding = new Admission({ places: DECODES_AT_ONCE })
-  const transcribing = new Admission({ places: maxConcurrentTranscriptions })
+  const decoding = new Admission({ places: DECODES_AT_ONCE, reservedForRealtime })
+  const transcribing = new Admission({ places, reservedForRealtime })
   return { workload, decoding, transcribing }
+}
+
+function clientLimitsOf(config: Config): ClientLimits {
+  return new ClientLimits({
+    requestsPerMinute: config.maxRequestsPerMinute,
+    concurrentRequests: config.maxRequestsAtOnce,
+    audioSecondsPerDay: config.maxAudioSecondsPerDay,
+  })
 }
 
 /** What has not been measured is left out. */

@@ -6,6 +6,7 @@ import { type PcmFile, SAMPLES_PER_SECOND } from './audio/growing-pcm.ts'
 import type { Engine } from './engine/engine.ts'
 import type { EngineDone } from './engine/events.ts'
 import type { Admission, Ticket } from './queue/admission.ts'
+import type { Tier } from './queue/tiers.ts'
 import type { Work, Workload } from './queue/workload.ts'
 import {
   type DetectedLanguage,
@@ -21,6 +22,10 @@ export interface AudioSource {
   readonly path: string
   /** Whose it is: owners take turns. Absent: everybody's, as where nobody needs a key. */
   readonly owner?: string
+  /** Whether somebody waits for the answer. Absent: somebody does. */
+  readonly tier?: Tier
+  /** Whose allowance the seconds are taken from. Absent: nobody's. */
+  readonly account?: string
   /** Sources with the same identity hold the same recording for the same client. Absent: nobody knows, or wants to. */
   readonly identity?: string
   /** The client has announced that it will ask again if it gets no answer. */
@@ -80,7 +85,7 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
   return {
     transcribe: (source, options, signal) => transcribe(parts, source, options, signal),
     detectLanguage: async (source, signal) => {
-      using work = parts.workload.enter()
+      using work = parts.workload.enter(source.tier)
       await using pcm = await decodeInTurn(parts, source, signal)
       const whileWhole = AbortSignal.any([signal, pcm.broken])
       const heardSeconds = Math.min(secondsOf(pcm), LANGUAGE_SECONDS)
@@ -101,7 +106,7 @@ async function* transcribe(
   options: TranscribeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent, void, undefined> {
-  using work = workload.enter()
+  using work = workload.enter(source.tier)
   await using pcm = await decodeInTurn({ decode, decoding }, source, signal)
   // What is broken ends the same way as what nobody wants any more: in the queue, in the engine, on the disk.
   const whileWhole = AbortSignal.any([signal, pcm.broken])
@@ -130,8 +135,8 @@ function tellLengthOnce(pcm: PcmFile, work: Work): () => TranscriptEvent[] {
   }
 }
 
-function ticketOf({ owner }: AudioSource): Ticket {
-  return owner === undefined ? {} : { key: owner }
+function ticketOf({ owner, tier }: AudioSource): Ticket {
+  return { ...(owner !== undefined && { key: owner }), ...(tier !== undefined && { tier }) }
 }
 
 function secondsOf({ extent }: PcmFile): number {

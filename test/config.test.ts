@@ -28,6 +28,15 @@ test('an empty environment is enough', () => {
     maxConcurrentTranscriptions: 16,
     earlyHeadersAfterSeconds: 50,
     maxQueueSize: 256,
+    failsFastWhenBusy: false,
+    busyRetryAfterSeconds: undefined,
+    realtimeReservedSlots: 1,
+    maxRequestsPerMinute: 0,
+    maxRequestsAtOnce: 0,
+    maxAudioSecondsPerDay: 0,
+    maxFailedKeysPerMinute: 30,
+    trustedProxies: [],
+    keysFile: resolve('data/keys.json'),
   })
 })
 
@@ -68,6 +77,27 @@ test('aliases and origins are separated by commas, and spaces do not matter', ()
 })
 
 test.each([
+  ['on', true],
+  ['true', true],
+  ['off', false],
+  ['false', false],
+])('FAIL_FAST_WHEN_BUSY=%s is taken, as we write it and as Vexa does', (written, failsFast) => {
+  expect(readConfig({ FAIL_FAST_WHEN_BUSY: written }).failsFastWhenBusy).toBe(failsFast)
+})
+
+test('a fixed Retry-After and trusted proxies are read', () => {
+  const config = readConfig({ BUSY_RETRY_AFTER_S: '2', TRUSTED_PROXIES: '127.0.0.1, fd00::/8,' })
+
+  expect(config.busyRetryAfterSeconds).toBe(2)
+  expect(config.trustedProxies).toEqual(['127.0.0.1', 'fd00::/8'])
+})
+
+test('the keys lie where the uploads do, unless a place is named', () => {
+  expect(readConfig({ DATA_DIR: '/srv/speech' }).keysFile).toBe('/srv/speech/keys.json')
+  expect(readConfig({ DATA_DIR: '/srv/speech', KEYS_FILE: '/etc/keys' }).keysFile).toBe('/etc/keys')
+})
+
+test.each([
   ['PORT', '65536'],
   ['PORT', '80.5'],
   ['PORT', 'http'],
@@ -84,6 +114,15 @@ test.each([
   ['MAX_AUDIO_SECONDS', '0'],
   ['MAX_CONCURRENT_TRANSCRIPTIONS', '-1'],
   ['MAX_QUEUE_SIZE', '-1'],
+  ['FAIL_FAST_WHEN_BUSY', 'maybe'],
+  ['BUSY_RETRY_AFTER_S', '61'],
+  ['REALTIME_RESERVED_SLOTS', '-1'],
+  ['MAX_REQUESTS_PER_MINUTE', '1.5'],
+  ['MAX_REQUESTS_AT_ONCE', 'two'],
+  ['MAX_AUDIO_SECONDS_PER_DAY', '1 h'],
+  ['MAX_FAILED_KEYS_PER_MINUTE', '-1'],
+  ['TRUSTED_PROXIES', '10.0.0.0/33'],
+  ['TRUSTED_PROXIES', '10.0.0.1, caddy'],
 ])('%s=%s is refused by name, with its value', (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow(`${name}=${value}: `)
 })

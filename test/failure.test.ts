@@ -22,7 +22,7 @@ test.each([
 })
 
 test.each(rows)('%s says when to come back if, and only if, somebody may', (code, { status }) => {
-  expect(new Failure(code, 'No.').retryAfterSeconds !== undefined).toBe(status === 503)
+  expect(new Failure(code, 'No.').retryAfterSeconds !== undefined).toBe(status === 503 || status === 429)
 })
 
 test('what only we may see is the cause, and not in the message', () => {

@@ -81,6 +81,16 @@ test('a model that cannot be loaded ends it, with one clear line', async () => {
   expect(await spooled(dataDir)).toEqual([])
 })
 
+test('a file of keys that cannot be read ends it: without them the server might be open to all', async () => {
+  const { server, lines, dataDir } = await startServer('dies-when-told', { KEYS_FILE: MAIN })
+
+  expect(await server).toMatchObject({ exitCode: 1 })
+  expect(lines).toEqual([
+    `hviske-api cannot go on: the keys in ${MAIN} cannot be read: it is not what \`npm run keys\` writes`,
+  ])
+  await expect(readdir(dataDir)).rejects.toMatchObject({ code: 'ENOENT' })
+})
+
 test('every setting that cannot be used is named before anything starts', async () => {
   const { server, lines } = await startServer('dies-when-told', { PORT: 'http', DEVICE: 'gpu' })
 

@@ -2,10 +2,10 @@
  * Who may come in. Everything asks for a key that is not named here as open, so a route that somebody adds later is
  * protected without doing anything. Which keys are good is not known here.
  */
-import type { MiddlewareHandler } from 'hono'
-import type { ApiKeys, Client } from '../api-keys.ts'
+import type { Context, MiddlewareHandler } from 'hono'
+import type { Client, Scope } from '../api-keys.ts'
 import { Failure } from '../failure.ts'
-import type { HttpEnv } from './parts.ts'
+import type { HttpEnv, Parts } from './parts.ts'
 
 /** Whether it works, and how to call it: nothing that costs anything or tells what anybody said. */
 const OPEN_PATHS: ReadonlySet<string> = new Set(['/', '/health', '/openapi.json', '/docs', '/redoc'])
@@ -15,25 +15,57 @@ export function isOpen(path: string): boolean {
   return OPEN_PATHS.has(path) || OPEN_BEGINNINGS.some((beginning) => path.startsWith(beginning))
 }
 
+/** What a key must be good for. A path that is not named: any key for reading, `transcribe` for more. */
+const SCOPES_OF_PATHS: readonly (readonly [beginning: string, scope: Scope])[] = [
+  ['/metrics', 'metrics'],
+  ['/jobs', 'jobs'],
+  ['/v1/jobs', 'jobs'],
+]
+
+/** Undefined: any key is good enough. */
+export function scopeOf(method: string, path: string): Scope | undefined {
+  const [, named] =
+    SCOPES_OF_PATHS.find(([beginning]) => path === beginning || path.startsWith(`${beginning}/`)) ?? []
+  if (named !== undefined) return named
+  if (method === 'GET' || method === 'HEAD') return undefined
+  return method === 'POST' ? 'transcribe' : 'admin'
+}
+
 /** Refuses before a byte of the body has been read. */
-export function authentication(keys: ApiKeys): MiddlewareHandler<HttpEnv> {
+export function authentication(parts: Pick<Parts, 'keys' | 'failedKeys'>): MiddlewareHandler<HttpEnv> {
   return async (c, next) => {
     // A browser asks by OPTIONS whether it may send a key, and cannot send one with it.
-    if (keys.size > 0 && c.req.method !== 'OPTIONS' && !isOpen(c.req.path)) {
-      c.set('clientId', authenticate(c.req.raw.headers, keys).id)
+    if (c.req.method !== 'OPTIONS' && !isOpen(c.req.path) && (await parts.keys.asks())) {
+      const client = await authenticate(c, parts)
+      c.set('clientId', client.id)
+      requireScope(client, scopeOf(c.req.method, c.req.path))
     }
     await next()
   }
 }
 
-/** @throws Failure invalid_api_key, which does not repeat the key. */
-function authenticate(headers: Headers, keys: ApiKeys): Client {
-  const shown = shownKeys(headers)
+/** @throws Failure insufficient_scope */
+function requireScope({ scopes }: Client, scope: Scope | undefined): void {
+  if (scope === undefined || scopes.includes(scope) || scopes.includes('admin')) return
+  throw new Failure(
+    'insufficient_scope',
+    `The API key may not do this: it has the scopes ${scopes.join(', ')}, and ${scope} is needed.`,
+  )
+}
+
+/** @throws Failure invalid_api_key, which does not repeat the key; rate_limit_exceeded */
+async function authenticate(
+  c: Context<HttpEnv>,
+  { keys, failedKeys }: Pick<Parts, 'keys' | 'failedKeys'>,
+): Promise<Client> {
+  const shown = shownKeys(c.req.raw.headers)
   const allowed = 'Authorization: Bearer KEY, or X-API-Key: KEY'
   if (shown.length === 0) {
     throw new Failure('invalid_api_key', `This server asks for an API key: send ${allowed}.`)
   }
-  const [client] = shown.flatMap((key) => keys.clientWith(key) ?? [])
+  const found = await Promise.all(shown.map((key) => keys.clientWith(key)))
+  const client = found.find((known) => known !== undefined)
+  await failedKeys.judge(c.get('address'), client?.id)
   if (client === undefined) {
     throw new Failure('invalid_api_key', 'The API key is not one of those that this server knows.')
   }

@@ -7,15 +7,14 @@ import { hangUp } from './hang-up.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { DetectLanguageRequest } from './request-schemas.ts'
 import { DetectLanguageResponse } from './response-schemas.ts'
+import { plainSource } from './upload-identity.ts'
 import { receiveUpload } from './upload-route.ts'
 
 export function detectLanguageRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/detect-language', async (c) => {
     const { signal } = hangUp(c)
     await using upload = await receiveUpload(c, parts)
-    const owner = c.get('clientId')
-    const source = { path: upload.file.path, ...(owner !== undefined && { owner }) }
-    const detected = await parts.transcriber.detectLanguage(source, signal)
+    const detected = await parts.transcriber.detectLanguage(plainSource(c, upload.file.path), signal)
     return c.json(detectedJson(detected))
   })
 }

@@ -100,15 +100,15 @@ const POLICY = {
   frameAncestors: ["'none'"],
 }
 
-/** `document` is the finished OpenAPI document. */
-export function documentationRoutes(document: object): Hono<HttpEnv> {
+/** `document` gives the finished OpenAPI document. */
+export function documentationRoutes(document: () => Promise<object>): Hono<HttpEnv> {
   const routes = new Hono<HttpEnv>()
   // Over plain HTTP, as most of us run it, a promise of HTTPS for the years to come would be wrong.
   const headers = secureHeaders({ contentSecurityPolicy: POLICY, strictTransportSecurity: false })
   routes.use('/docs/*', headers).use('/redoc/*', headers)
 
   routes
-    .get('/openapi.json', (c) => c.json(document))
+    .get('/openapi.json', async (c) => c.json(await document()))
     .get('/docs', (c) => c.html(SWAGGER_PAGE))
     .get('/docs/start.js', (c) => c.body(SWAGGER_START, 200, { 'content-type': SCRIPT }))
     .get('/redoc', (c) => c.html(REDOC_PAGE))

@@ -1,6 +1,7 @@
 /** What a request that brings a recording can be told before it has sent it. It does not know the queue or the engine. */
 import { restingFailure } from '../engine/state.ts'
 import { Failure } from '../failure.ts'
+import type { AudioSource } from '../transcriber.ts'
 import type { Parts } from './parts.ts'
 
 /**
@@ -13,6 +14,7 @@ const MOST_WAIT_SECONDS = 30
 export function requireOpenDoor(
   { engineState, requireRoom }: Pick<Parts, 'engineState' | 'requireRoom'>,
   owner: string | undefined,
+  tier?: AudioSource['tier'],
 ): void {
   const state = engineState()
   switch (state.phase) {
@@ -30,7 +32,7 @@ export function requireOpenDoor(
     default:
       return state satisfies never
   }
-  requireRoom(owner)
+  requireRoom(owner, tier)
 }
 
 function stillLoading(seconds = 0): Failure {

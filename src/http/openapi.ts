@@ -47,7 +47,7 @@ const EITHER_KEY = [{ bearer: [] }, { apiKey: [] }]
 /** The empty one says that it also works without: a key that is not needed does no harm. */
 function withKey(path: RouteConfig, asksForKeys: boolean): RouteConfig {
   const security = asksForKeys ? EITHER_KEY : [...EITHER_KEY, {}]
-  return { ...path, security, responses: { ...path.responses, ...failures(401) } }
+  return { ...path, security, responses: { ...path.responses, ...failures(401, 403, 429) } }
 }
 
 /** `POST /transcribe` → its summary, for the front page. */

@@ -2,8 +2,11 @@
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
 import type { Failure } from '../failure.ts'
+import type { KeyRing } from '../keys/key-ring.ts'
+import type { ClientLimits } from '../limits/client-limits.ts'
+import type { FailedKeys } from '../limits/failed-keys.ts'
 import type { Log } from '../log.ts'
-import type { Transcriber } from '../transcriber.ts'
+import type { AudioSource, Transcriber } from '../transcriber.ts'
 import type { SetAlarm } from './patience.ts'
 
 interface QueueState {
@@ -19,7 +22,10 @@ export interface Parts {
   readonly engineState: () => EngineState
   readonly queueState: () => QueueState
   /** Whether another recording of this owner would be taken now. @throws Failure queue_full, shutting_down */
-  readonly requireRoom: (owner: string | undefined) => void
+  readonly requireRoom: (owner: string | undefined, tier: AudioSource['tier']) => void
+  readonly keys: Pick<KeyRing, 'asks' | 'clientWith'>
+  readonly failedKeys: FailedKeys
+  readonly limits: ClientLimits
   /** Uploads live below it, each in its own directory, until they are answered. */
   readonly spoolDir: string
   readonly log: Log
@@ -31,6 +37,10 @@ export interface Parts {
 export interface HttpEnv {
   Variables: {
     requestId: string
+    /** Where it comes from, as far as limits are concerned. */
+    address: string
+    /** Whether somebody waits for the answer; set when an upload has arrived whole. */
+    tier?: AudioSource['tier']
     /** Set when an upload has arrived whole. */
     fileBytes?: number
     /** Set when the answer has begun before its body is there: resolves when that has ended, with why it is not whole. */

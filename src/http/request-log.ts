@@ -20,7 +20,8 @@ export function requestLog(log: Log): MiddlewareHandler<HttpEnv> {
     const requestId = c.get('requestId')
     // openai-node sends its bodies in chunks, without a length: then the file's size is all that is known.
     const bytes = Number(c.req.header('content-length') ?? c.get('fileBytes') ?? 0)
-    const facts = { method, path, status, requestId, bytes, joined: c.get('joined') } // undefined is not written
+    const [client, joined, tier] = [c.get('clientId'), c.get('joined'), c.get('tier')]
+    const facts = { method, path, status, requestId, client, bytes, tier, joined } // undefined is not written
     const bodyEnd = c.get('bodyEnd')
     if (bodyEnd === undefined) log[level]('request', { ...facts, ms: headersMs, ...codeOf(c.error) })
     else {

@@ -1,7 +1,13 @@
 /** How the document shows what uploads may hold: as a form with a file, or as JSON with the file in base64. Nothing is parsed by these. */
 import { z } from '@hono/zod-openapi'
 import { isList } from './field-types.ts'
-import { ChunkingStrategy, TranscribeFields, TranscriptionFields, TranslationFields } from './schemas.ts'
+import {
+  ChunkingStrategy,
+  DetectLanguageFields,
+  TranscribeFields,
+  TranscriptionFields,
+  TranslationFields,
+} from './schemas.ts'
 
 const FilePart = z
   .custom<Blob>((value) => value instanceof Blob)
@@ -62,4 +68,4 @@ export type UploadSchemas = ReturnType<typeof uploadOf>
 export const TranscriptionRequest = uploadOf(TranscriptionFields, 'TranscriptionRequest')
 export const TranslationRequest = uploadOf(TranslationFields, 'TranslationRequest')
 export const TranscribeRequest = uploadOf(TranscribeFields, 'TranscribeRequest')
-export const DetectLanguageRequest = uploadOf(z.object({}), 'DetectLanguageRequest')
+export const DetectLanguageRequest = uploadOf(DetectLanguageFields, 'DetectLanguageRequest')

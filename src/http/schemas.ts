@@ -2,6 +2,7 @@
 import { z } from '@hono/zod-openapi'
 import { RESPONSE_FORMATS } from '../formats/render.ts'
 import { flag, numberFrom, oneOf, wholeNumberFrom } from './field-types.ts'
+import { TierField } from './tier.ts'
 
 const MAX_KEYWORDS = 100
 const MAX_KEYWORD_CHARACTERS = 200
@@ -80,9 +81,10 @@ export const TranslationFields = z.object({
   }),
   chunking_strategy: ChunkingStrategy.optional(),
   guards: Guards,
+  transcription_tier: TierField,
 })
 
-/** Text fields of `POST /v1/audio/transcriptions`. The last four are Vexa's. */
+/** Text fields of `POST /v1/audio/transcriptions`. The last three are Vexa's. */
 export const TranscriptionFields = TranslationFields.extend({
   timestamp_granularities: z
     .array(z.enum(GRANULARITIES, oneOf(GRANULARITIES)))
@@ -100,10 +102,6 @@ export const TranscriptionFields = TranslationFields.extend({
   min_silence_duration_ms: wholeNumberFrom(0, 4000).optional().openapi({
     description: "`chunking_strategy`'s `silence_duration_ms` under another name.",
   }),
-  transcription_tier: z
-    .enum(['realtime', 'deferred'], oneOf(['realtime', 'deferred']))
-    .optional()
-    .openapi({ description: 'Taken, and without effect on when it is transcribed.' }),
 })
 
 /** Text fields of `POST /transcribe`. */
@@ -114,4 +112,8 @@ export const TranscribeFields = z.object({
     description: 'Whether the answer holds `segments` and `words`.',
   }),
   guards: Guards,
+  transcription_tier: TierField,
 })
+
+/** Text fields of `POST /detect-language`. */
+export const DetectLanguageFields = z.object({ transcription_tier: TierField })

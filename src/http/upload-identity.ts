@@ -8,7 +8,9 @@ import type { Context } from 'hono'
 import { Failure } from '../failure.ts'
 import type { AudioSource } from '../transcriber.ts'
 import type { Upload } from '../upload/receive.ts'
+import { accountOf } from './limits.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { TIER_HEADER } from './tier.ts'
 
 const JOINED_HEADER = 'x-joined'
 const KEY_HEADER = 'idempotency-key'
@@ -16,6 +18,7 @@ const KEY_HEADER = 'idempotency-key'
 const KEY = /^[\x20-\x7e]{1,255}$/
 
 export const RETRY_REQUEST_HEADERS = z.object({
+  ...TIER_HEADER,
   [KEY_HEADER]: z.string().regex(KEY).optional().meta({
     description:
       'Announces that the client will ask again with the same key if it gets no answer: its work is kept for longer',
@@ -36,7 +39,7 @@ const NOT_SHARED = /(?:^|,)\s*no-(?:store|cache)\s*(?:,|=|$)/i
 export function audioSource(c: Context<HttpEnv>, { config }: Parts, { file }: Upload): AudioSource {
   const key = idempotencyKey(c)
   const owner = c.get('clientId')
-  const source = { path: file.path, ...(owner !== undefined && { owner }) }
+  const source = plainSource(c, file.path)
   if (!config.joinsRetries || NOT_SHARED.test(c.req.header('cache-control') ?? '')) return source
   return {
     ...source,
@@ -47,6 +50,13 @@ export function audioSource(c: Context<HttpEnv>, { config }: Parts, { file }: Up
       if (!c.finalized) c.header(JOINED_HEADER, state) // an answer that has begun has its headers
     },
   }
+}
+
+/** A recording as it stands with those of others, without a word about which of them are the same. */
+export function plainSource(c: Context<HttpEnv>, path: string): AudioSource {
+  const [owner, tier] = [c.get('clientId'), c.get('tier')]
+  const account = accountOf(c)
+  return { path, account, ...(owner !== undefined && { owner }), ...(tier !== undefined && { tier }) }
 }
 
 /** As JSON, so that no two lists look alike; hashed, so that what it holds appears nowhere. */

@@ -2,16 +2,27 @@
 import type { Context } from 'hono'
 import { receive, type Upload } from '../upload/receive.ts'
 import { requireOpenDoor } from './door.ts'
+import { enterWithinLimits } from './limits.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { tierOf, tierOfHeaders } from './tier.ts'
 
 /** A client that sends nothing for a minute has gone; openai-node 4 retries with a body that never comes. */
 const IDLE_MS = 60_000
 
-/** @throws Failure when nothing is taken in, before the body is read; when the body is not a usable upload. */
+/**
+ * @throws Failure when nothing is taken in, before the body is read: from this client, or at all; when the body is not
+ * a usable upload.
+ */
 export async function receiveUpload(c: Context<HttpEnv>, parts: Parts): Promise<Upload> {
-  requireOpenDoor(parts, c.get('clientId'))
+  const { headers } = c.req.raw
+  requireOpenDoor(parts, c.get('clientId'), tierOfHeaders(headers))
+  await using held = new AsyncDisposableStack()
+  held.use(await enterWithinLimits(c, parts))
   const { spoolDir, config } = parts
-  const upload = await receive(c.req.raw, spoolDir, { maxBodyBytes: config.maxUploadBytes, idleMs: IDLE_MS })
-  c.set('fileBytes', upload.file.sizeBytes)
-  return upload
+  const limits = { maxBodyBytes: config.maxUploadBytes, idleMs: IDLE_MS }
+  const { fields, file } = held.use(await receive(c.req.raw, spoolDir, limits))
+  c.set('fileBytes', file.sizeBytes)
+  c.set('tier', tierOf(headers, fields))
+  const whole = held.move() // the answer disposes of the upload, and so ends what counts as one request
+  return { fields, file, [Symbol.asyncDispose]: () => whole.disposeAsync() }
 }

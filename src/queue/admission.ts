@@ -1,27 +1,39 @@
 /**
- * Whose turn it is: so many at once, the others wait in order, taking turns between keys.
+ * Whose turn it is: so many at once, the others wait in order, realtime before deferred and taking turns between keys.
  * It does not know what is done with a turn, and refuses nobody: how many may wait is the workload's business.
  */
+import { Lines } from './lines.ts'
+import { placesForDeferred, type Tier, TierTurns } from './tiers.ts'
+
 export interface Ticket {
   /** Whoever shares a key shares one line; the lines take turns. */
   readonly key?: string
+  /** Realtime when absent. */
+  readonly tier?: Tier
+}
+
+interface AdmissionPlaces {
+  readonly places: number
+  /** Of these, deferred work leaves so many free. */
+  readonly reservedForRealtime?: number
 }
 
 type Admit = (turn: Disposable) => void
 
 export class Admission {
   readonly #places: number
-  /** One line per key, in the order in which the keys are served next. No line is empty. */
-  readonly #lines = new Map<string, Set<Admit>>()
-  #active = 0
-  #waiting = 0
+  readonly #turns: TierTurns
+  readonly #lines: Readonly<Record<Tier, Lines<Admit>>> = { realtime: new Lines(), deferred: new Lines() }
+  readonly #inside: Record<Tier, number> = { realtime: 0, deferred: 0 }
 
-  constructor({ places }: { readonly places: number }) {
+  constructor({ places, reservedForRealtime = 0 }: AdmissionPlaces) {
     this.#places = places
+    this.#turns = new TierTurns(placesForDeferred(places, reservedForRealtime))
   }
 
   state(): { active: number; waiting: number } {
-    return { active: this.#active, waiting: this.#waiting }
+    const { realtime, deferred } = this.#lines
+    return { active: this.#active, waiting: realtime.waiting + deferred.waiting }
   }
 
   /**
@@ -29,19 +41,12 @@ export class Admission {
    *
    * @throws the signal's reason when it aborts while waiting. A turn once given is the holder's to dispose.
    */
-  async enter(ticket: Ticket, signal: AbortSignal): Promise<Disposable> {
+  async enter({ key = '', tier = 'realtime' }: Ticket, signal: AbortSignal): Promise<Disposable> {
     signal.throwIfAborted()
-    if (this.#active < this.#places) {
-      this.#active++
-      return this.#turn()
-    }
-    return this.#wait(ticket.key ?? '', signal)
-  }
-
-  #wait(key: string, signal: AbortSignal): Promise<Disposable> {
     const { promise, resolve, reject } = Promise.withResolvers<Disposable>()
+    const line = this.#lines[tier]
     const leaveLine = () => {
-      this.#remove(key, admit)
+      line.remove(key, admit)
       reject(signal.reason)
     }
     const admit = (turn: Disposable) => {
@@ -49,48 +54,39 @@ export class Admission {
       resolve(turn)
     }
     signal.addEventListener('abort', leaveLine, { once: true })
-    const line = this.#lines.get(key) ?? new Set()
-    this.#lines.set(key, line.add(admit))
-    this.#waiting++
+    line.add(key, admit)
+    this.#fill()
     return promise
   }
 
-  #turn(): Disposable {
+  get #active(): number {
+    return this.#inside.realtime + this.#inside.deferred
+  }
+
+  /** A place goes straight to the next in line: were it free in between, a newcomer could overtake. */
+  #fill(): void {
+    while (this.#active < this.#places) {
+      const tier = this.#turns.next({
+        realtimeWaits: this.#lines.realtime.waiting > 0,
+        deferredWaits: this.#lines.deferred.waiting > 0,
+        deferredInside: this.#inside.deferred,
+      })
+      const admit = tier === undefined ? undefined : this.#lines[tier].shift()
+      if (tier === undefined || admit === undefined) return
+      this.#inside[tier]++
+      admit(this.#turn(tier))
+    }
+  }
+
+  #turn(tier: Tier): Disposable {
     let isOver = false
     return {
       [Symbol.dispose]: () => {
         if (isOver) return
         isOver = true
-        this.#passOn()
+        this.#inside[tier]--
+        this.#fill()
       },
     }
-  }
-
-  /** The place goes straight to the next in line: were it free in between, a newcomer could overtake. */
-  #passOn(): void {
-    const [first] = this.#lines
-    if (first === undefined) {
-      this.#active--
-      return
-    }
-    const [key, line] = first
-    const [admit] = line
-    if (admit === undefined) throw new Error(`the line of key '${key}' is empty`)
-    this.#remove(key, admit)
-    this.#moveToTheBack(key, line)
-    admit(this.#turn())
-  }
-
-  #remove(key: string, admit: Admit): void {
-    const line = this.#lines.get(key)
-    if (!line?.delete(admit)) return
-    this.#waiting--
-    if (line.size === 0) this.#lines.delete(key)
-  }
-
-  /** Its key has just been served; the others come before its next one. */
-  #moveToTheBack(key: string, line: Set<Admit>): void {
-    if (!this.#lines.delete(key)) return
-    this.#lines.set(key, line)
   }
 }

@@ -3,14 +3,19 @@
  * whose turn it is among those who were let in is admission's business.
  */
 import { Failure } from '../failure.ts'
-import { secondsUntilEnded } from './forecast.ts'
+import { type Awaited, secondsUntilEnded } from './forecast.ts'
 import { Speed } from './speed.ts'
+import { placesForDeferred, type Tier } from './tiers.ts'
 
 interface WorkloadParts {
   /** How many recordings the engine takes at once. */
   readonly places: number
-  /** How many more may be on the road. */
+  /** How many more may be on the road. 0: whoever finds no free place is refused at once. */
   readonly maxWaiting: number
+  /** So many places, in the engine and on the road, deferred work leaves free. Absent: none. */
+  readonly reservedForRealtime?: number
+  /** What whoever is refused is told, whatever the measurements say. Absent: what they say. */
+  readonly busyRetryAfterSeconds?: number | undefined
   /** Whether the engine works when it has something to do. The time in which it is loading tells nothing about its speed. */
   readonly isWorking: () => boolean
   /** Never goes back. */
@@ -30,9 +35,14 @@ export interface Work extends Disposable {
 const LAST_LENGTHS = 32
 
 class Recording {
+  readonly tier: Tier
   isRunning = false
   heardSeconds = 0
   lengthSeconds: number | undefined
+
+  constructor(tier: Tier) {
+    this.tier = tier
+  }
 }
 
 export class Workload {
@@ -50,9 +60,9 @@ export class Workload {
   }
 
   /** @throws Failure queue_full */
-  enter(): Work {
-    this.requireRoom()
-    const recording = new Recording()
+  enter(tier: Tier = 'realtime'): Work {
+    this.requireRoom(tier)
+    const recording = new Recording(tier)
     this.#recordings.add(recording)
     return {
       lengthIs: (seconds) => this.#learnLength(recording, seconds),
@@ -67,33 +77,60 @@ export class Workload {
    *
    * @throws Failure queue_full
    */
-  requireRoom(): void {
-    const { places, maxWaiting } = this.#parts
-    const tooMany = this.#recordings.size - (places + maxWaiting) + 1
-    if (tooMany <= 0) return
-    const seconds = this.#secondsUntilEnded(tooMany)
+  requireRoom(tier: Tier = 'realtime'): void {
+    const { places, maxWaiting, busyRetryAfterSeconds } = this.#parts
+    const room = places + maxWaiting
+    const awaited = [{ count: this.#recordings.size - room + 1 }, ...this.#awaitedBy(tier, room)]
+    const full = awaited.filter(({ count }) => count > 0)
+    if (full.length === 0) return
+    const seconds = busyRetryAfterSeconds ?? this.#secondsUntilAll(full)
+    const taken = this.#recordings.size >= room ? room : placesForDeferred(room, this.#reserved)
     throw new Failure(
       'queue_full',
-      `All ${places + maxWaiting} places for recordings are taken. Please try again later.`,
+      `All ${taken} places for recordings are taken. Please try again later.`,
       seconds === undefined ? {} : { retryAfterSeconds: seconds },
     )
+  }
+
+  /** How many recordings are on the road. */
+  get size(): number {
+    return this.#recordings.size
   }
 
   /** How long a recording that comes now will wait for a place in the engine. Undefined until a speed has been measured. */
   waitSeconds(): number | undefined {
     const inFront = this.#recordings.size - this.#parts.places + 1
-    return inFront <= 0 ? 0 : this.#secondsUntilEnded(inFront)
+    return inFront <= 0 ? 0 : this.#secondsUntilEnded({ count: inFront })
   }
 
-  #secondsUntilEnded(count: number): number | undefined {
+  get #reserved(): number {
+    return this.#parts.reservedForRealtime ?? 0
+  }
+
+  /** What else this tier waits for. */
+  #awaitedBy(tier: Tier, room: number): Awaited[] {
+    if (tier !== 'deferred') return []
+    const deferred = [...this.#recordings].filter((recording) => recording.tier === tier).length
+    return [{ count: deferred - placesForDeferred(room, this.#reserved) + 1, tier }]
+  }
+
+  #secondsUntilAll(awaited: readonly Awaited[]): number | undefined {
+    const seconds = awaited.map((endings) => this.#secondsUntilEnded(endings))
+    return seconds.reduce((longest, one) =>
+      longest === undefined || one === undefined ? one : Math.max(longest, one),
+    )
+  }
+
+  #secondsUntilEnded(awaited: Awaited): number | undefined {
     const speed = this.#speed.perSecond
     if (speed === undefined) return undefined
-    const left = (isRunning: boolean) =>
+    const ahead = (isRunning: boolean) =>
       [...this.#recordings]
         .filter((recording) => recording.isRunning === isRunning)
-        .map((recording) => this.#secondsLeft(recording))
-    const situation = { running: left(true), waiting: left(false), places: this.#parts.places, speed }
-    return secondsUntilEnded(count, situation)
+        .map((recording) => ({ secondsLeft: this.#secondsLeft(recording), tier: recording.tier }))
+    const { places } = this.#parts
+    const queue = { running: ahead(true), waiting: ahead(false), places, reservedForRealtime: this.#reserved }
+    return secondsUntilEnded(awaited, { ...queue, speed })
   }
 
   #secondsLeft({ lengthSeconds = this.#usualLength(), heardSeconds }: Recording): number {

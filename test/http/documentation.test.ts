@@ -60,6 +60,7 @@ describe('openapi.json', () => {
       const { parameters, responses } = document.paths[path]?.post ?? { responses: {} }
 
       expect(parameters).toMatchObject([
+        { in: 'header', name: 'x-transcription-tier', schema: { enum: ['realtime', 'deferred'] } },
         { in: 'header', name: 'idempotency-key', required: false, schema: { pattern: expect.any(String) } },
       ])
       expect(responses['200']).toMatchObject({
@@ -144,7 +145,7 @@ describe('openapi.json', () => {
         'text/vtt; charset=utf-8',
         'text/event-stream',
       ])
-      expect(Object.keys(responses)).toEqual(['200', '400', '401', '404', '408', '413', '415', '500', '503'])
+      expect(Object.keys(responses)).toEqual('200 400 401 403 404 408 413 415 429 500 503'.split(' '))
     },
   )
 })

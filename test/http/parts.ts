@@ -6,6 +6,9 @@ import { createApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
 import type { Parts } from '../../src/http/parts.ts'
+import { KeyRing } from '../../src/keys/key-ring.ts'
+import { ClientLimits } from '../../src/limits/client-limits.ts'
+import { FailedKeys } from '../../src/limits/failed-keys.ts'
 import { createLog } from '../../src/log.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/transcript.ts'
@@ -74,14 +77,23 @@ export async function startParts(
   const queue: { active: number; waiting: number; waitSeconds?: number } = { active: 1, waiting: 2 }
   /** Tests put a refusal here. */
   const door = { requireRoom: () => {} }
+  const config = { ...readConfig(settings), ...changes }
+  const log = createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>))
   const parts: Parts = {
-    config: { ...readConfig(settings), ...changes },
+    config,
     transcriber,
     engineState: () => engine.state,
     queueState: () => queue,
     requireRoom: () => door.requireRoom(),
     spoolDir,
-    log: createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>)),
+    log,
+    keys: new KeyRing({ fixed: config.apiKeys, log }),
+    failedKeys: new FailedKeys(config.maxFailedKeysPerMinute),
+    limits: new ClientLimits({
+      requestsPerMinute: config.maxRequestsPerMinute,
+      concurrentRequests: config.maxRequestsAtOnce,
+      audioSecondsPerDay: config.maxAudioSecondsPerDay,
+    }),
     ...more,
   }
   return {

@@ -3,37 +3,49 @@ import { expect, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { secondsUntilEnded } from '../../src/queue/forecast.ts'
 import { Speed } from '../../src/queue/speed.ts'
+import { placesForDeferred, type Tier, TierTurns } from '../../src/queue/tiers.ts'
 import { type Work, Workload } from '../../src/queue/workload.ts'
 
 interface Job {
   readonly work: Work
+  readonly tier: Tier
   readonly lengthSeconds: number
   heardSeconds: number
 }
 
 /** An engine that divides its speed evenly among what is in it, and a clock that moves only when it works. */
-function simulate({ places = 2, maxWaiting = 100, speed = 10 } = {}) {
+function simulate({ places = 2, maxWaiting = 100, speed = 10, reservedForRealtime = 0 } = {}) {
   const clock = { nowMs: 0 }
   const engine = { isReady: true }
   const workload = new Workload({
     places,
     maxWaiting,
+    reservedForRealtime,
     isWorking: () => engine.isReady,
     nowMs: () => clock.nowMs,
   })
   const inside: Job[] = []
   const line: Job[] = []
 
-  function arrive(lengthSeconds: number, knowsLength = true): void {
-    const work = workload.enter()
+  const turns = new TierTurns(placesForDeferred(places, reservedForRealtime))
+
+  function arrive(lengthSeconds: number, knowsLength = true, tier: Tier = 'realtime'): void {
+    const work = workload.enter(tier)
     if (knowsLength) work.lengthIs(lengthSeconds)
-    line.push({ work, lengthSeconds, heardSeconds: 0 })
+    line.push({ work, tier, lengthSeconds, heardSeconds: 0 })
     admit()
   }
   function admit() {
-    while (inside.length < places && line.length > 0) {
-      const job = line.shift()
+    while (inside.length < places) {
+      const waits = (tier: Tier) => line.some((job) => job.tier === tier)
+      const next = turns.next({
+        realtimeWaits: waits('realtime'),
+        deferredWaits: waits('deferred'),
+        deferredInside: inside.filter(({ tier }) => tier === 'deferred').length,
+      })
+      const job = line.find(({ tier }) => tier === next)
       if (job === undefined) return
+      line.splice(line.indexOf(job), 1)
       inside.push(job)
       job.work.start()
     }
@@ -56,17 +68,17 @@ function simulate({ places = 2, maxWaiting = 100, speed = 10 } = {}) {
     admit()
   }
   /** Seconds until somebody may come in. */
-  function untilRoom(): number {
+  function untilRoom(tier?: Tier): number {
     const startMs = clock.nowMs
-    while (refusal(workload) !== undefined) work(0.05)
+    while (refusal(workload, tier) !== undefined) work(0.05)
     return (clock.nowMs - startMs) / 1000
   }
   return { workload, clock, engine, speed, arrive, work, untilRoom }
 }
 
-function refusal(workload: Workload): Failure | undefined {
+function refusal(workload: Workload, tier?: Tier): Failure | undefined {
   try {
-    workload.requireRoom()
+    workload.requireRoom(tier)
     return undefined
   } catch (error) {
     if (error instanceof Failure) return error
@@ -206,5 +218,62 @@ test.each([
   ['more than there are', 9, [10, 30], [10], 50],
   ['nobody has entered yet', 1, [], [10, 20], 20],
 ])('seconds until recordings have ended, with two places: %s', (_what, count, running, waiting, seconds) => {
-  expect(secondsUntilEnded(count, { running, waiting, places: 2, speed: 1 })).toBe(seconds)
+  const ahead = (lengths: readonly number[]) =>
+    lengths.map((secondsLeft) => ({ secondsLeft, tier: 'realtime' as const }))
+  const queue = { running: ahead(running), waiting: ahead(waiting), places: 2, reservedForRealtime: 0 }
+
+  expect(secondsUntilEnded({ count }, { ...queue, speed: 1 })).toBe(seconds)
+})
+
+test.each([
+  ['and one place is reserved', { places: 3, maxWaiting: 0, reservedForRealtime: 1 }, [90, 40]],
+  ['and some wait', { places: 2, maxWaiting: 3, reservedForRealtime: 2 }, [90, 40, 10]],
+  ['and only one may be there', { places: 4, maxWaiting: 0, reservedForRealtime: 9 }, [60]],
+])(
+  'deferred work is refused while realtime is let in, %s, and told when there is room for it',
+  (_what, limits, lengths) => {
+    const simulation = simulate(limits)
+    warmUp(simulation)
+    for (const length of lengths) simulation.arrive(length, true, 'deferred')
+
+    const foreseen = refusal(simulation.workload, 'deferred')?.retryAfterSeconds
+    expect(refusal(simulation.workload)).toBeUndefined()
+    const real = simulation.untilRoom('deferred')
+
+    expect(foreseen).toBeGreaterThanOrEqual(Math.floor(real))
+    expect(foreseen).toBeLessThanOrEqual(Math.ceil(real * 1.1) + 1)
+  },
+)
+
+test('realtime work that ends sooner does not count as room for deferred work', () => {
+  const simulation = simulate({ places: 3, maxWaiting: 0, reservedForRealtime: 1 })
+  warmUp(simulation)
+  simulation.arrive(9.5)
+  simulation.arrive(99, true, 'deferred')
+  simulation.arrive(99, true, 'deferred')
+
+  // All three go on until the short one ends after 3 s; then the two others share the speed.
+  expect(refusal(simulation.workload, 'deferred')?.retryAfterSeconds).toBe(21)
+  expect(refusal(simulation.workload)?.retryAfterSeconds).toBe(3)
+})
+
+test('what is told may be fixed, before and after anything was measured', () => {
+  const clock = { nowMs: 0 }
+  const nowMs = () => clock.nowMs
+  const workload = new Workload({
+    places: 1,
+    maxWaiting: 0,
+    busyRetryAfterSeconds: 2,
+    isWorking: () => true,
+    nowMs,
+  })
+  const work = workload.enter()
+  work.lengthIs(1000)
+  expect(refusal(workload)?.retryAfterSeconds).toBe(2)
+
+  work.start()
+  clock.nowMs += 1000
+  work.heard(10)
+
+  expect(refusal(workload)?.retryAfterSeconds).toBe(2)
 })
