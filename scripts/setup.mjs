@@ -202,6 +202,32 @@ function unpackBrowser() {
   })
 }
 
+/**
+ * Prometheus' checker of rules, for a test of our alerts. Neither npm nor PyPI has it; Debian's package does, and needs
+ * not be installed for it: nothing is started, and nobody has to be root. Where that cannot be done the test says that it was skipped.
+ */
+function providePromtool() {
+  const directory = join(STAMPS, 'promtool')
+  const program = join(directory, 'promtool')
+  const runs = (...command) => ask(command[0], command.slice(1)) !== undefined
+  if ([program, 'promtool'].some((file) => runs(file, '--version')) || !runs('apt-get', '--version')) return
+  say('── promtool (for a test of the alerts)')
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  const inside = (script) => runs('sh', '-c', `cd "$0" && ${script}`, directory)
+  // As root apt downloads as another user, who may not write here. Without a network it must not try for minutes.
+  const apt = 'apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=0 -o Acquire::http::Timeout=20'
+  const download = () => inside(`${apt} download prometheus`)
+  const unpack = 'dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool'
+  const isThere = download() || (inside(`${apt} update`) && download())
+  const isUnpacked = isThere && inside(`${unpack} && chmod 755 promtool && rm prometheus_*.deb`)
+  say(
+    isUnpacked && runs(program, '--version')
+      ? '   done'
+      : '   not to be had from apt: that test will be skipped',
+  )
+}
+
 // npm puts the system's Node first only until node_modules/.bin holds ours; children of this script get ours when it is there.
 process.env.PATH = [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
 
@@ -212,6 +238,7 @@ try {
   if (IS_DEV) {
     installOlderSdk()
     unpackBrowser()
+    providePromtool()
   }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem

@@ -9,9 +9,11 @@ import { clientAddress } from './http/client-address.ts'
 import { detectLanguageRoutes } from './http/detect-language.ts'
 import { documentationRoutes } from './http/documentation.ts'
 import { RATE_LIMIT_HEADERS } from './http/limits.ts'
+import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
 import { endpointSummaries, openApiDocument } from './http/openapi.ts'
 import type { HttpEnv, Parts } from './http/parts.ts'
+import { probeRoutes } from './http/probes.ts'
 import { requestLog } from './http/request-log.ts'
 import { rootRoutes } from './http/root.ts'
 import { securityHeaders } from './http/security-headers.ts'
@@ -25,11 +27,17 @@ const OPENAI_VERSION = '2020-10-01'
 
 export function createApp(parts: Parts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
-  const { corsOrigins, trustedProxies } = parts.config
-  app.use(requestIds(), requestLog(parts.log), signature, securityHeaders, clientAddress(trustedProxies))
+  const { corsOrigins, trustedProxies, metrics } = parts.config
+  app.use(
+    requestIds(),
+    requestLog(parts.log, parts.metrics),
+    signature,
+    securityHeaders,
+    clientAddress(trustedProxies),
+  )
   // Before keys are asked for: a page must be able to read that its key is wrong, and asks beforehand without one.
   if (corsOrigins.length > 0) app.use(corsFor(corsOrigins))
-  app.use(authentication(parts))
+  app.use(authentication(parts, metrics === 'open' ? ['/metrics'] : []))
 
   app
     .route('/', transcriptionRoutes(parts))
@@ -37,7 +45,9 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
     .route('/', transcribeRoutes(parts))
     .route('/', detectLanguageRoutes(parts))
     .route('/', modelRoutes(parts))
-    .route('/', rootRoutes(parts, endpointSummaries()))
+    .route('/', rootRoutes(parts, endpointSummaries(metrics)))
+    .route('/', probeRoutes(parts))
+    .route('/', metricsRoutes(parts))
     .route('/', documentationRoutes(currentDocument(parts)))
 
   app.notFound((c) => respond(c, nothingThere(app, c)))
@@ -46,11 +56,11 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
 }
 
 /** Whether keys are needed may change while we run. Made when it is asked for, once of each kind: it takes a while. */
-function currentDocument({ keys }: Pick<Parts, 'keys'>): () => Promise<object> {
+function currentDocument({ keys, config }: Pick<Parts, 'keys' | 'config'>): () => Promise<object> {
   const made = new Map<boolean, object>()
   return async () => {
     const asksForKeys = await keys.asks()
-    const document = made.get(asksForKeys) ?? openApiDocument(asksForKeys)
+    const document = made.get(asksForKeys) ?? openApiDocument(asksForKeys, config.metrics)
     made.set(asksForKeys, document)
     return document
   }
@@ -100,6 +110,7 @@ function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>): Failure {
 
 function respond(c: Context<HttpEnv>, failure: Failure): Response {
   const { status, retryAfterSeconds } = failure
+  c.set('failureCode', failure.code)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   if (status === 401) c.header('www-authenticate', 'Bearer')
   // Two of its processes have died over a recording that is `engine_crashed`: asking again would take down two more.

@@ -133,9 +133,15 @@ const SETTINGS = {
     about: 'How many recordings may wait; the next one gets a 503 that says when to come back',
   },
   ...OVERLOAD_SETTINGS,
+  METRICS: {
+    schema: z.enum(['key', 'open', 'off']),
+    fallback: 'key',
+    about: 'Who may read GET /metrics: key (whoever has an API key), open (everybody) or off (nobody)',
+  },
 } as const
 
 type SettingName = keyof typeof SETTINGS
+export type MetricsAccess = Value<'METRICS'>
 
 export interface Config {
   readonly model: string
@@ -180,6 +186,7 @@ export interface Config {
   /** Addresses and networks. */
   readonly trustedProxies: readonly string[]
   readonly keysFile: string
+  readonly metrics: MetricsAccess
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -246,6 +253,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     maxFailedKeysPerMinute: read('MAX_FAILED_KEYS_PER_MINUTE'),
     trustedProxies: read('TRUSTED_PROXIES'),
     keysFile: keyFilePath(environment),
+    metrics: read('METRICS'),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)

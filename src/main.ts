@@ -10,7 +10,7 @@ import { findFfmpeg } from './audio/ffmpeg.ts'
 import { type Config, readConfig } from './config.ts'
 import { modelArguments, workerCommand } from './engine/command.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
-import { Failure } from './failure.ts'
+import { FAILURES, Failure } from './failure.ts'
 import { createHttpServer } from './http/listener.ts'
 import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
 import { KeyRing } from './keys/key-ring.ts'
@@ -18,6 +18,8 @@ import { createChargingTranscriber } from './limits/charging-transcriber.ts'
 import { ClientLimits } from './limits/client-limits.ts'
 import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
+import { measureChildren, measureRoad } from './measuring.ts'
+import { createMetrics } from './metrics.ts'
 import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
 import { openSpool } from './spool.ts'
@@ -54,13 +56,15 @@ async function run(config: Config, log: Log): Promise<void> {
 
   await using spool = await openSpool(config.dataDir)
   const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
-  await using engine = createEngine({ command, log })
+  const metrics = createMetrics(Object.keys(FAILURES))
+  await using engine = createEngine({ command, log, onChild: measureChildren(metrics) })
   const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
   const queue = openQueue(config, engine)
   const road = createTranscriber({
     ...queue,
     decode: (path, signal) => decode(ffmpeg, path, limits, signal),
     engine,
+    observer: measureRoad(metrics),
   })
   const clientLimits = clientLimitsOf(config)
   const transcriber = createChargingTranscriber(road, clientLimits)
@@ -69,6 +73,7 @@ async function run(config: Config, log: Log): Promise<void> {
   const app = createApp({
     config,
     log,
+    metrics,
     spoolDir: spool.path,
     engineState: () => engine.state(),
     queueState: () => queueState(queue),

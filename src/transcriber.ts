@@ -4,10 +4,11 @@
  */
 import { type PcmFile, SAMPLES_PER_SECOND } from './audio/growing-pcm.ts'
 import type { Engine } from './engine/engine.ts'
-import type { EngineDone } from './engine/events.ts'
+import type { EngineDone, EngineEvent } from './engine/events.ts'
 import type { Admission, Ticket } from './queue/admission.ts'
 import type { Tier } from './queue/tiers.ts'
 import type { Work, Workload } from './queue/workload.ts'
+import { type RoadObserver, RoadReport } from './road-observer.ts'
 import {
   type DetectedLanguage,
   joinText,
@@ -32,6 +33,8 @@ export interface AudioSource {
   readonly isAskedAgain?: boolean
   /** Told before the first event, when others have begun this work, or have had it done. */
   readonly onJoined?: (state: 'running' | 'finished') => void
+  /** Told of the way of this source alone; not told when others' work was joined. */
+  readonly observer?: RoadObserver
 }
 
 export interface TranscribeOptions {
@@ -75,6 +78,10 @@ export interface TranscriberParts {
   /** Turns at the engine. */
   readonly transcribing: Admission
   readonly engine: Pick<Engine, 'run' | 'detectLanguage'>
+  /** Told of all that is on the road. */
+  readonly observer?: RoadObserver
+  /** Never goes back. */
+  readonly nowMs?: () => number
 }
 
 /** A language is found in one window. */
@@ -86,14 +93,17 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
     transcribe: (source, options, signal) => transcribe(parts, source, options, signal),
     detectLanguage: async (source, signal) => {
       using work = parts.workload.enter(source.tier)
-      await using pcm = await decodeInTurn(parts, source, signal)
+      const report = reportOf(parts, source)
+      await using pcm = await decodeInTurn(parts, source, report, signal)
       const whileWhole = AbortSignal.any([signal, pcm.broken])
       const heardSeconds = Math.min(secondsOf(pcm), LANGUAGE_SECONDS)
       work.lengthIs(heardSeconds)
-      using _turn = await parts.transcribing.enter(ticketOf(source), whileWhole)
+      using _turn = await report.waiting('engine', parts.transcribing.enter(ticketOf(source), whileWhole))
       work.start()
+      using _working = report.working('detect_language')
       const detected = await parts.engine.detectLanguage(pcm, whileWhole)
       work.heard(heardSeconds)
+      report.heardUpTo(heardSeconds)
       // Leaving ends a decoding that still runs; then nobody knows how long the recording would have been.
       return { ...detected, ...(pcm.extent.isComplete && { durationSeconds: secondsOf(pcm) }) }
     },
@@ -101,27 +111,44 @@ export function createTranscriber(parts: TranscriberParts): Transcriber {
 }
 
 async function* transcribe(
-  { workload, decode, decoding, transcribing, engine }: TranscriberParts,
+  parts: TranscriberParts,
   source: AudioSource,
   options: TranscribeOptions,
   signal: AbortSignal,
 ): AsyncGenerator<TranscriptEvent, void, undefined> {
+  const { workload, transcribing, engine } = parts
   using work = workload.enter(source.tier)
-  await using pcm = await decodeInTurn({ decode, decoding }, source, signal)
+  const report = reportOf(parts, source)
+  await using pcm = await decodeInTurn(parts, source, report, signal)
   // What is broken ends the same way as what nobody wants any more: in the queue, in the engine, on the disk.
   const whileWhole = AbortSignal.any([signal, pcm.broken])
   const lengthOnce = tellLengthOnce(pcm, work)
   yield* lengthOnce()
-  using _turn = await transcribing.enter(ticketOf(source), whileWhole)
+  using _turn = await report.waiting('engine', transcribing.enter(ticketOf(source), whileWhole))
   work.start()
+  using working = report.working(options.task)
   const segments: Segment[] = []
   for await (const event of engine.run({ ...options, pcm }, whileWhole)) {
     yield* lengthOnce()
-    if (event.kind === 'progress') work.heard(event.processedSeconds)
-    if (event.kind === 'done') work.heard(event.durationSeconds)
+    const heardSeconds = heardSecondsAt(event)
+    if (heardSeconds !== undefined) {
+      work.heard(heardSeconds)
+      report.heardUpTo(heardSeconds)
+    }
+    if (event.kind === 'done') working.done(event)
     if (event.kind === 'segments') segments.push(...event.segments)
     yield event.kind === 'done' ? finished(event, options.task, segments) : event
   }
+}
+
+function reportOf({ observer, nowMs = () => performance.now() }: TranscriberParts, source: AudioSource) {
+  return new RoadReport([observer, source.observer], nowMs)
+}
+
+/** How much of the recording has been heard; undefined when the event says nothing of it. */
+function heardSecondsAt(event: EngineEvent): number | undefined {
+  if (event.kind === 'progress') return event.processedSeconds
+  return event.kind === 'done' ? event.durationSeconds : undefined
 }
 
 /** `decoded`, the first time that it is asked after the last sample has been decoded. */
@@ -150,13 +177,18 @@ function secondsOf({ extent }: PcmFile): number {
 async function decodeInTurn(
   { decode, decoding }: Pick<TranscriberParts, 'decode' | 'decoding'>,
   source: AudioSource,
+  report: RoadReport,
   signal: AbortSignal,
 ): Promise<PcmFile> {
   using undo = new DisposableStack()
-  undo.use(await decoding.enter(ticketOf(source), signal))
+  undo.use(await report.waiting('decoding', decoding.enter(ticketOf(source), signal)))
+  const seconds = report.stopwatch()
   const pcm = await decode(source.path, signal)
   const turn = undo.move()
-  void pcm.ended.then(() => turn.dispose()) // never rejects
+  void pcm.ended.then(() => {
+    turn.dispose()
+    if (pcm.extent.isComplete) report.decoded(seconds()) // else it broke, or was let go of
+  }) // never rejects
   return pcm
 }
 

@@ -5,6 +5,7 @@ import { readConfig, SETTINGS_TABLE } from '../src/config.ts'
 
 test('an empty environment is enough', () => {
   expect(readConfig({})).toEqual({
+    metrics: 'key',
     model: 'syvai/hviske-v2',
     modelAliases: [],
     host: '0.0.0.0',

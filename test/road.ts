@@ -4,6 +4,7 @@ import type { EngineDone, EngineEvent, EngineRequest } from '../src/engine/event
 import { Failure } from '../src/failure.ts'
 import { Admission } from '../src/queue/admission.ts'
 import { Workload } from '../src/queue/workload.ts'
+import type { RoadObserver } from '../src/road-observer.ts'
 import { createTranscriber, type TranscribeOptions } from '../src/transcriber.ts'
 import type { DetectedLanguage, Segment } from '../src/transcript.ts'
 
@@ -87,6 +88,7 @@ export function road({
   slow = new SlowPcm(),
   clock = { nowMs: 0 },
   maxWaiting = 10,
+  observer = undefined as RoadObserver | undefined,
 } = {}) {
   const open = new Set<string>()
   const workload = new Workload({ places: 1, maxWaiting, isWorking: () => true, nowMs: () => clock.nowMs })
@@ -111,7 +113,15 @@ export function road({
     slow,
     transcribing,
     workload,
-    transcriber: createTranscriber({ workload, decode, decoding, transcribing, engine }),
+    transcriber: createTranscriber({
+      workload,
+      decode,
+      decoding,
+      transcribing,
+      engine,
+      nowMs: () => clock.nowMs,
+      ...(observer && { observer }),
+    }),
   }
 }
 

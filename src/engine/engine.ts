@@ -44,6 +44,8 @@ export interface EngineParts {
   readonly helloDeadlineMs?: number
   readonly heartbeat?: HeartbeatParts
   readonly clock?: Clock
+  /** Told of each child when it has been started, for whoever counts them. */
+  readonly onChild?: (child: Pick<Worker, 'ready' | 'exited'>) => void
 }
 
 interface Inside {
@@ -89,6 +91,7 @@ export function createEngine(parts: EngineParts): Engine {
         },
       })
       forecast.follow(worker)
+      parts.onChild?.(worker)
       return worker
     },
     stopDeadlines: parts.stopDeadlines ?? STOP_DEADLINES,

@@ -10,6 +10,7 @@ import { SILENCE_MS } from './begun-answer.ts'
 import { EVENT_STREAM_HEADERS, eventText, eventTexts, PING } from './event-stream.ts'
 import { type LongBody, longAnswer } from './long-answer.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { noteLength } from './speech-facts.ts'
 import { envelope } from './told.ts'
 import { audioSource } from './upload-identity.ts'
 
@@ -29,8 +30,8 @@ export async function answer(
   wish: Wish,
 ): Promise<Response> {
   const options = wish.isStreamed ? streamedOptions(wish) : wish.options
-  const transcribe = (signal: AbortSignal) =>
-    parts.transcriber.transcribe(audioSource(c, parts, upload), options, signal)
+  c.get('speech').isStreamed = wish.isStreamed
+  const transcribe = (signal: AbortSignal) => transcribed(c, parts, upload, options, signal)
   const body = wish.isStreamed ? streamed(transcribe, wish) : whole(transcribe, wish, parts)
   return longAnswer(c, parts, upload, body)
 }
@@ -47,11 +48,22 @@ export async function answerAsJson(
     ...DELAYS.json,
     headers: { 'content-type': CONTENT_TYPES.json },
     pieces: async function* (signal) {
-      const source = audioSource(c, parts, upload)
-      const events = parts.transcriber.transcribe(source, wish.options, signal)
+      const events = transcribed(c, parts, upload, wish.options, signal)
       yield JSON.stringify(wish.toJson(await collect(events)))
     },
   })
+}
+
+function transcribed(
+  c: Context<HttpEnv>,
+  parts: Parts,
+  upload: Upload,
+  options: TranscribeOptions,
+  signal: AbortSignal,
+): AsyncIterable<TranscriptEvent> {
+  const speech = c.get('speech')
+  speech.task = options.task
+  return noteLength(speech, parts.transcriber.transcribe(audioSource(c, parts, upload), options, signal))
 }
 
 /** With logprobs the deltas are whole segments, and those come anyway. */

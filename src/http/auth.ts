@@ -8,7 +8,16 @@ import { Failure } from '../failure.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 
 /** Whether it works, and how to call it: nothing that costs anything or tells what anybody said. */
-const OPEN_PATHS: ReadonlySet<string> = new Set(['/', '/health', '/openapi.json', '/docs', '/redoc'])
+const OPEN_PATHS: ReadonlySet<string> = new Set([
+  '/',
+  '/health',
+  '/livez',
+  '/readyz',
+  '/startupz',
+  '/openapi.json',
+  '/docs',
+  '/redoc',
+])
 const OPEN_BEGINNINGS = ['/docs/', '/redoc/']
 
 export function isOpen(path: string): boolean {
@@ -31,11 +40,15 @@ export function scopeOf(method: string, path: string): Scope | undefined {
   return method === 'POST' ? 'transcribe' : 'admin'
 }
 
-/** Refuses before a byte of the body has been read. */
-export function authentication(parts: Pick<Parts, 'keys' | 'failedKeys'>): MiddlewareHandler<HttpEnv> {
+/** Refuses before a byte of the body has been read. `alsoOpen` are paths that a setting has opened. */
+export function authentication(
+  parts: Pick<Parts, 'keys' | 'failedKeys'>,
+  alsoOpen: readonly string[] = [],
+): MiddlewareHandler<HttpEnv> {
+  const asksFor = (path: string) => !isOpen(path) && !alsoOpen.includes(path)
   return async (c, next) => {
     // A browser asks by OPTIONS whether it may send a key, and cannot send one with it.
-    if (c.req.method !== 'OPTIONS' && !isOpen(c.req.path) && (await parts.keys.asks())) {
+    if (c.req.method !== 'OPTIONS' && asksFor(c.req.path) && (await parts.keys.asks())) {
       const client = await authenticate(c, parts)
       c.set('clientId', client.id)
       requireScope(client, scopeOf(c.req.method, c.req.path))

@@ -14,7 +14,10 @@ export function detectLanguageRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/detect-language', async (c) => {
     const { signal } = hangUp(c)
     await using upload = await receiveUpload(c, parts)
+    const speech = c.get('speech')
+    speech.task = 'detect_language'
     const detected = await parts.transcriber.detectLanguage(plainSource(c, upload.file.path), signal)
+    if (detected.durationSeconds !== undefined) speech.audioSeconds = detected.durationSeconds
     return c.json(detectedJson(detected))
   })
 }

@@ -1,11 +1,14 @@
 /** The routes' own descriptions, put together as one OpenAPI 3.1 document. */
 import { OpenAPIHono, type RouteConfig } from '@hono/zod-openapi'
 import packageJson from '../../package.json' with { type: 'json' }
+import type { MetricsAccess } from '../config.ts'
 import { isOpen } from './auth.ts'
 import { DETECT_LANGUAGE_PATHS } from './detect-language.ts'
 import { failures } from './document-parts.ts'
 import { DOCUMENTATION_PATHS } from './documentation.ts'
+import { METRICS_PATHS } from './metrics.ts'
 import { MODEL_PATHS } from './models.ts'
+import { PROBE_PATHS } from './probes.ts'
 import { ROOT_PATHS } from './root.ts'
 import { TRANSCRIBE_PATHS } from './transcribe.ts'
 import { TRANSCRIPTION_PATHS } from './transcriptions.ts'
@@ -18,8 +21,14 @@ const PATHS: readonly RouteConfig[] = [
   ...DETECT_LANGUAGE_PATHS,
   ...MODEL_PATHS,
   ...ROOT_PATHS,
+  ...PROBE_PATHS,
   ...DOCUMENTATION_PATHS,
 ]
+
+/** What is switched off is neither served nor described. */
+function pathsWith(metrics: MetricsAccess): readonly RouteConfig[] {
+  return metrics === 'off' ? PATHS : [...PATHS, ...METRICS_PATHS]
+}
 
 /**
  * Only described here, not served: validating a multipart body by its schema, as @hono/zod-openapi's `app.openapi`
@@ -27,13 +36,14 @@ const PATHS: readonly RouteConfig[] = [
  *
  * @param asksForKeys whether this server does; the open paths never do.
  */
-export function openApiDocument(asksForKeys = false) {
+export function openApiDocument(asksForKeys = false, metrics: MetricsAccess = 'key') {
   const described = new OpenAPIHono()
   const { openAPIRegistry } = described
   openAPIRegistry.registerComponent('securitySchemes', 'bearer', { type: 'http', scheme: 'bearer' })
   openAPIRegistry.registerComponent('securitySchemes', 'apiKey', API_KEY_HEADER)
-  for (const path of PATHS)
-    openAPIRegistry.registerPath(isOpen(path.path) ? path : withKey(path, asksForKeys))
+  const isFree = (path: string) => isOpen(path) || (path === '/metrics' && metrics === 'open')
+  for (const path of pathsWith(metrics))
+    openAPIRegistry.registerPath(isFree(path.path) ? path : withKey(path, asksForKeys))
   return described.getOpenAPI31Document({
     openapi: '3.1.0',
     info: { title: packageJson.name, version: packageJson.version, description: packageJson.description },
@@ -51,8 +61,8 @@ function withKey(path: RouteConfig, asksForKeys: boolean): RouteConfig {
 }
 
 /** `POST /transcribe` → its summary, for the front page. */
-export function endpointSummaries(): Record<string, string> {
+export function endpointSummaries(metrics: MetricsAccess = 'key'): Record<string, string> {
   return Object.fromEntries(
-    PATHS.map(({ method, path, summary = '' }) => [`${method.toUpperCase()} ${path}`, summary]),
+    pathsWith(metrics).map(({ method, path, summary = '' }) => [`${method.toUpperCase()} ${path}`, summary]),
   )
 }

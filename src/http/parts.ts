@@ -1,13 +1,15 @@
 /** What every route is given; main.ts chooses it, tests give fakes. */
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
-import type { Failure } from '../failure.ts'
+import type { Failure, FailureCode } from '../failure.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { ClientLimits } from '../limits/client-limits.ts'
 import type { FailedKeys } from '../limits/failed-keys.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
 import type { SetAlarm } from './patience.ts'
+import type { SpeechFacts } from './speech-facts.ts'
 
 interface QueueState {
   readonly active: number
@@ -29,6 +31,7 @@ export interface Parts {
   /** Uploads live below it, each in its own directory, until they are answered. */
   readonly spoolDir: string
   readonly log: Log
+  readonly metrics: Metrics
   /** What rings after a while; a timer when absent. */
   readonly setAlarm?: SetAlarm
 }
@@ -41,6 +44,8 @@ export interface HttpEnv {
     address: string
     /** Whether somebody waits for the answer; set when an upload has arrived whole. */
     tier?: AudioSource['tier']
+    /** Filled on the way, for the line in the log. */
+    speech: SpeechFacts
     /** Set when an upload has arrived whole. */
     fileBytes?: number
     /** Set when the answer has begun before its body is there: resolves when that has ended, with why it is not whole. */
@@ -49,5 +54,7 @@ export interface HttpEnv {
     clientId?: string
     /** What this request joined instead of starting it again. */
     joined?: 'running' | 'finished'
+    /** What the client was told went wrong, when that is the whole answer. */
+    failureCode?: FailureCode
   }
 }

@@ -215,6 +215,26 @@ export const Health = z
   })
   .openapi('Health')
 
+export const Liveness = z.strictObject({ status: z.literal('alive') }).openapi('Liveness')
+export const Readiness = z
+  .strictObject({
+    status: z.enum(['ready', 'not_ready']),
+    message: z.string().optional().openapi({ description: 'Why not' }),
+  })
+  .openapi('Readiness')
+export const Startup = z
+  .strictObject({
+    status: z.enum(['started', 'loading', 'failed']),
+    message: z.string().optional().openapi({ description: 'What is being done, or why it cannot go on' }),
+    fraction: Probability.optional().openapi({
+      description: 'How much of this step is done, where that is known',
+    }),
+    ready_in_seconds: z.int().min(0).optional().openapi({
+      description: 'An estimate: from the download’s speed, or from how long the last load took',
+    }),
+  })
+  .openapi('Startup')
+
 export const Root = z
   .strictObject({
     service: z.string(),

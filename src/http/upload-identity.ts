@@ -10,6 +10,7 @@ import type { AudioSource } from '../transcriber.ts'
 import type { Upload } from '../upload/receive.ts'
 import { accountOf } from './limits.ts'
 import type { HttpEnv, Parts } from './parts.ts'
+import { noteRoad } from './speech-facts.ts'
 import { TIER_HEADER } from './tier.ts'
 
 const JOINED_HEADER = 'x-joined'
@@ -56,7 +57,14 @@ export function audioSource(c: Context<HttpEnv>, { config }: Parts, { file }: Up
 export function plainSource(c: Context<HttpEnv>, path: string): AudioSource {
   const [owner, tier] = [c.get('clientId'), c.get('tier')]
   const account = accountOf(c)
-  return { path, account, ...(owner !== undefined && { owner }), ...(tier !== undefined && { tier }) }
+  const observer = noteRoad(c.get('speech'))
+  return {
+    path,
+    account,
+    observer,
+    ...(owner !== undefined && { owner }),
+    ...(tier !== undefined && { tier }),
+  }
 }
 
 /** As JSON, so that no two lists look alike; hashed, so that what it holds appears nowhere. */

@@ -15,8 +15,8 @@ export interface RunningServer {
   enginePid(): number
   /** Files below the data directory right now: uploads and decoded audio. */
   leftovers(): Promise<string[]>
-  /** What it has written on stderr until now. */
-  log(): string
+  /** All that it has logged until now. */
+  log(): readonly string[]
   /** Asks the server to end; says how it ended and what it left in its data directory. */
   stop(): Promise<{ exitCode: number | null; leftovers: string[] }>
 }
@@ -64,7 +64,7 @@ export async function startServer(environment: Record<string, string> = {}): Pro
     enginePid: () =>
       Number(/"pid":(\d+)/.exec(lines.findLast((line) => line.includes('"ready: ')) ?? '')?.[1]),
     leftovers: () => filesBelow(dataDir),
-    log: () => lines.join('\n'),
+    log: () => lines,
     async stop() {
       server.kill('SIGTERM')
       const exitCode = await exited

@@ -38,6 +38,7 @@ export async function startConnections() {
     ...parts,
     alarms,
     server,
+    url,
     openai: new OpenAI({ baseURL: `${url}/v1`, apiKey: 'none-needed', maxRetries: 0 }),
     /** What the transcript waits for, when `waitForWork` has been called. */
     work,

@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { createApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
+import { FAILURES } from '../../src/failure.ts'
 import type { Parts } from '../../src/http/parts.ts'
 import { KeyRing } from '../../src/keys/key-ring.ts'
 import { ClientLimits } from '../../src/limits/client-limits.ts'
 import { FailedKeys } from '../../src/limits/failed-keys.ts'
 import { createLog } from '../../src/log.ts'
+import { createMetrics } from '../../src/metrics.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/transcript.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
@@ -94,6 +96,7 @@ export async function startParts(
       concurrentRequests: config.maxRequestsAtOnce,
       audioSecondsPerDay: config.maxAudioSecondsPerDay,
     }),
+    metrics: createMetrics(Object.keys(FAILURES)),
     ...more,
   }
   return {

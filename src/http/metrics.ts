@@ -1,0 +1,89 @@
+/** `GET /metrics`, for Prometheus. What is not counted as it happens is looked up here, when somebody asks. */
+import type { RouteConfig } from '@hono/zod-openapi'
+import { Hono } from 'hono'
+import packageJson from '../../package.json' with { type: 'json' }
+import type { EngineState } from '../engine/state.ts'
+import { EXPOSITION_TYPE } from '../instruments.ts'
+import { exposition } from '../metrics.ts'
+import { diskBytes, engineResidentBytes, openDescriptors, ownFigures } from '../process-figures.ts'
+import { modelName } from './model-names.ts'
+import type { HttpEnv, Parts } from './parts.ts'
+
+export function metricsRoutes(parts: Parts): Hono<HttpEnv> {
+  const routes = new Hono<HttpEnv>()
+  if (parts.config.metrics === 'off') return routes
+  return routes.get('/metrics', async (c) => {
+    lookAtEngine(parts)
+    lookAtQueue(parts)
+    await lookAtMachine(parts)
+    const headers = { 'content-type': EXPOSITION_TYPE, 'cache-control': 'no-store' }
+    return c.body(exposition(parts.metrics), 200, headers)
+  })
+}
+
+/** A record, so that a phase that somebody adds does not compile until it is here. */
+const PHASES = { loading: true, ready: true, resting: true, failed: true, stopped: true } satisfies Record<
+  EngineState['phase'],
+  true
+>
+
+function lookAtEngine({ metrics, engineState, config }: Parts): void {
+  const state = engineState()
+  metrics.engineState.become(
+    ...Object.keys(PHASES).map((phase) => [phase === state.phase ? 1 : 0, { state: phase }] as const),
+  )
+  const fraction = state.phase === 'loading' ? (state.fraction ?? undefined) : undefined
+  metrics.loadingFraction.become([fraction, {}])
+  if (state.phase !== 'ready') {
+    metrics.model.become()
+    metrics.slots.become()
+    return
+  }
+  const { revision, device, deviceName, computeType, vad, slots } = state.facts
+  const model = { model: modelName(config), revision: revision ?? '', version: packageJson.version }
+  const runs = { device, device_name: deviceName, compute_type: computeType, vad }
+  metrics.model.become([1, { ...model, ...runs }])
+  metrics.slots.become([slots, {}])
+}
+
+function lookAtQueue({ metrics, queueState, config }: Parts): void {
+  const { active, waiting, waitSeconds } = queueState()
+  metrics.queueLength.become([active, { state: 'active' }], [waiting, { state: 'waiting' }])
+  metrics.queueLimit.become(
+    [config.maxConcurrentTranscriptions, { state: 'active' }],
+    [config.maxQueueSize, { state: 'waiting' }],
+  )
+  metrics.expectedWaitSeconds.become([waitSeconds, {}])
+}
+
+async function lookAtMachine({ metrics, spoolDir }: Parts): Promise<void> {
+  const [descriptors, engineBytes, disk] = await Promise.all([
+    openDescriptors(),
+    engineResidentBytes(),
+    diskBytes(spoolDir),
+  ])
+  const own = ownFigures()
+  metrics.residentMemory.become([own.residentBytes, {}])
+  metrics.heapUsed.become([own.heapUsedBytes, {}])
+  metrics.startTime.become([own.startedAtSeconds, {}])
+  metrics.cpuSeconds.set(own.cpuSeconds, {})
+  metrics.eventLoopBusy.set(own.eventLoopSeconds, {})
+  metrics.openDescriptors.become([descriptors, {}])
+  metrics.engineMemory.become([engineBytes, {}])
+  metrics.spoolBytes.become([disk?.size, { state: 'size' }], [disk?.free, { state: 'free' }])
+}
+
+export const METRICS_PATHS: readonly RouteConfig[] = [
+  {
+    method: 'get',
+    path: '/metrics',
+    summary: 'What is counted and measured, for Prometheus',
+    tags: ['Server'],
+    responses: {
+      200: {
+        description: "Prometheus' text format, version 0.0.4",
+        content: { [EXPOSITION_TYPE]: { schema: { type: 'string' } } },
+      },
+    },
+  },
+]
