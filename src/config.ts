@@ -138,6 +138,12 @@ const SETTINGS = {
     fallback: 'key',
     about: 'Who may read GET /metrics: key (whoever has an API key), open (everybody) or off (nobody)',
   },
+  DISK_RESERVE_BYTES: {
+    schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    fallback: String(GIB),
+    about:
+      'What uploads leave free on the disk of DATA_DIR (1 GiB); one that does not fit gets a 507; 0 never asks',
+  },
 } as const
 
 type SettingName = keyof typeof SETTINGS
@@ -187,6 +193,7 @@ export interface Config {
   readonly trustedProxies: readonly string[]
   readonly keysFile: string
   readonly metrics: MetricsAccess
+  readonly diskReserveBytes: number
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -254,6 +261,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     trustedProxies: read('TRUSTED_PROXIES'),
     keysFile: keyFilePath(environment),
     metrics: read('METRICS'),
+    diskReserveBytes: read('DISK_RESERVE_BYTES'),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)

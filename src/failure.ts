@@ -36,6 +36,7 @@ export const FAILURES = {
   engine_loading: { status: 503, type: 'server_error' },
   engine_resting: { status: 503, type: 'server_error' },
   shutting_down: { status: 503, type: 'server_error' },
+  insufficient_storage: { status: 507, type: 'server_error' },
 } as const
 
 export type FailureCode = keyof typeof FAILURES

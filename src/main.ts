@@ -7,11 +7,12 @@ import type { Server } from 'node:http'
 import { createApp } from './app.ts'
 import { decode } from './audio/decode.ts'
 import { findFfmpeg } from './audio/ffmpeg.ts'
+import { ISOLATION_MEANINGS } from './audio/isolation.ts'
 import { type Config, readConfig } from './config.ts'
 import { modelArguments, workerCommand } from './engine/command.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
 import { FAILURES, Failure } from './failure.ts'
-import { createHttpServer } from './http/listener.ts'
+import { CONNECTION_TIMES, createHttpServer } from './http/listener.ts'
 import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { createChargingTranscriber } from './limits/charging-transcriber.ts'
@@ -24,35 +25,30 @@ import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
 import { openSpool } from './spool.ts'
 import { createTranscriber } from './transcriber.ts'
+import { diskRoomOf } from './upload/disk-room.ts'
 
 /** Running requests may finish in this time after the first signal. Shorter than compose's stop_grace_period. */
 const DRAIN_MS = 30_000
+/** After a bug, for deleting files and ending the child. */
+const CLEAN_UP_MS = 10_000
 /** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
 const SAME_WISH_MS = 1000
 /** Each ffmpeg uses one core, and four keep any engine busy. */
 const DECODES_AT_ONCE = 4
 
-/** How Node treats connections: an upload may take hours, and Caddy keeps idle connections longer than Node does by default. */
-const SERVER_OPTIONS = {
-  requestTimeout: 0,
-  headersTimeout: 60_000,
-  keepAliveTimeout: 150_000,
-  connectionsCheckingInterval: 10_000,
-}
-
 /** Returns when a signal has asked for the end and everything is closed. @throws Error for the operator. */
 async function run(config: Config, log: Log): Promise<void> {
   const stopRequested = untilStopRequested(log)
+  const broken = untilBroken(log)
   let isStopping = false
   const keys = await KeyRing.open({ fixed: config.apiKeys, file: config.keysFile, log })
   if (!keys.isAsking) {
     log.warn('no API key is set (API_KEYS, npm run keys): whoever can reach this server may use it')
   }
   const ffmpeg = await findFfmpeg(config)
-  log.info(`ffmpeg ${ffmpeg.version}`, {
-    path: ffmpeg.path,
-    hasResourceLimits: ffmpeg.prlimitPath !== undefined,
-  })
+  const { path, isolation } = ffmpeg
+  const means = ISOLATION_MEANINGS[isolation]
+  log[isolation === 'none' ? 'warn' : 'info'](`ffmpeg ${ffmpeg.version}`, { path, isolation, means })
 
   await using spool = await openSpool(config.dataDir)
   const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
@@ -75,6 +71,7 @@ async function run(config: Config, log: Log): Promise<void> {
     log,
     metrics,
     spoolDir: spool.path,
+    disk: diskRoomOf(spool.path, config.diskReserveBytes),
     engineState: () => engine.state(),
     queueState: () => queueState(queue),
     requireRoom: (owner, tier) => {
@@ -92,9 +89,9 @@ async function run(config: Config, log: Log): Promise<void> {
   log.info('listening', { url: reachableUrl(server, config.host) })
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
-    await Promise.race([stopRequested, engine.start().then(() => stopRequested)])
+    await Promise.race([stopRequested, engine.start().then(() => stopRequested), broken])
     isStopping = true
-    await drain(server, log)
+    await Promise.race([drain(server, log), broken])
   } finally {
     server.closeAllConnections()
     server.close()
@@ -137,7 +134,7 @@ function queueState({ decoding, transcribing, workload }: ReturnType<typeof open
 
 /** @throws Error when the port is taken or the address is not ours. */
 async function listen(app: ReturnType<typeof createApp>, { host, port }: Config, log: Log): Promise<Server> {
-  const server = createHttpServer(app.fetch, log, SERVER_OPTIONS)
+  const server = createHttpServer(app.fetch, log, CONNECTION_TIMES)
   server.listen(port, host)
   await once(server, 'listening')
   return server
@@ -177,6 +174,25 @@ function untilStopRequested(log: Log): Promise<void> {
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)
+  return promise
+}
+
+/**
+ * Rejects when an error came that nobody caught. What it has left half done nobody knows, so the server does not limp on: it
+ * cuts off what runs, deletes its files, ends its child and itself, and whoever started it starts it anew.
+ */
+function untilBroken(log: Log): Promise<never> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  promise.catch(() => {}) // it may come before anybody waits
+  // Of a promise that nobody awaited, too: that is Node's own rule.
+  process.on('uncaughtException', (error, origin) => {
+    log.error('a bug: an error that nobody caught ends the server', { error, origin })
+    setTimeout(() => process.exit(1), CLEAN_UP_MS).unref()
+    reject(error)
+  })
+  // Whoever read our log has gone; the server has not.
+  process.stdout.on('error', () => {})
+  process.stderr.on('error', () => {})
   return promise
 }
 

@@ -38,6 +38,7 @@ test('an empty environment is enough', () => {
     maxFailedKeysPerMinute: 30,
     trustedProxies: [],
     keysFile: resolve('data/keys.json'),
+    diskReserveBytes: 1024 ** 3,
   })
 })
 
@@ -124,6 +125,7 @@ test.each([
   ['MAX_FAILED_KEYS_PER_MINUTE', '-1'],
   ['TRUSTED_PROXIES', '10.0.0.0/33'],
   ['TRUSTED_PROXIES', '10.0.0.1, caddy'],
+  ['DISK_RESERVE_BYTES', '1 GB'],
 ])('%s=%s is refused by name, with its value', (name, value) => {
   expect(() => readConfig({ [name]: value })).toThrow(`${name}=${value}: `)
 })

@@ -26,7 +26,11 @@ async function home(worker: string): Promise<{ dataDir: string; pythonPath: stri
 }
 
 /** The server as a process: its log as it comes, and how it ends. */
-async function startServer(worker: string, settings: Record<string, string> = {}) {
+async function startServer(
+  worker: string,
+  settings: Record<string, string> = {},
+  nodeArguments: readonly string[] = [],
+) {
   const { dataDir, pythonPath } = await home(worker)
   const env = {
     HOST: '127.0.0.1',
@@ -36,7 +40,7 @@ async function startServer(worker: string, settings: Record<string, string> = {}
     FFMPEG_PATH: FFMPEG.path,
     ...settings,
   }
-  const server = execa(process.execPath, [MAIN], { env, reject: false, stdout: 'ignore' })
+  const server = execa(process.execPath, [...nodeArguments, MAIN], { env, reject: false, stdout: 'ignore' })
   onTestFinished(() => void server.kill('SIGKILL'))
   const lines: string[] = []
   let wake = Promise.withResolvers<void>()
@@ -139,6 +143,34 @@ test('a second, different signal ends it at once', async () => {
   server.kill('SIGINT')
 
   expect(await server).toMatchObject({ exitCode: 1 })
+})
+
+test.each(['SIGUSR2', 'SIGWINCH'] as const)(
+  'a bug that nobody caught (%s) is logged and ends it in order, not in half a life',
+  async (signal) => {
+    const bug = join(WORKERS, 'throws-when-told.ts')
+    const { server, logged, lines, dataDir } = await startServer('dies-when-told', {}, ['--import', bug])
+    await logged('ready: fixture')
+
+    server.kill(signal)
+
+    expect(await server).toMatchObject({ exitCode: 1 })
+    expect(lines.join('\n')).toMatch(/"level":"error","message":"a bug: an error that nobody caught/)
+    expect(lines.at(-1)).toBe('hviske-api cannot go on: a bug that nobody caught')
+    expect(await spooled(dataDir)).toEqual([])
+  },
+)
+
+test('a log that nobody reads any more ends nothing', async () => {
+  const { server, logged } = await startServer('dies-when-told', { LOG_LEVEL: 'debug' })
+  const { url } = await logged('listening')
+  await logged('ready: fixture')
+
+  server.stderr.destroy()
+
+  for (let asked = 0; asked < 3; asked++) expect((await fetch(`${String(url)}/health`)).status).toBe(200)
+  server.kill('SIGTERM')
+  expect(await server).toMatchObject({ exitCode: 0 })
 })
 
 test.each([

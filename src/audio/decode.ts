@@ -9,16 +9,22 @@ import { Failure } from '../failure.ts'
 import type { Ffmpeg } from './ffmpeg.ts'
 import { GrowingPcm, type PcmFile, SAMPLES_PER_SECOND } from './growing-pcm.ts'
 import { type FfmpegEnd, type FfmpegJob, runFfmpeg } from './run-ffmpeg.ts'
+import { watchGrowth } from './standstill.ts'
+import { HOLE_NOT_FILLED } from './timeline.ts'
 
 const BYTES_PER_SECOND = 2 * SAMPLES_PER_SECOND
 const SHORTEST_SECONDS = 0.1
 /** The engine's first window of 30 s, and some more to find the pause at which it ends. */
 const FIRST_SECONDS = 35
+/** ffmpeg is hundreds of times faster than the recording; whatever brings less than its own length in this time stands still. */
+const PATIENCE_MS = 120_000
 
 export interface DecodeLimits {
   /** Where the PCM file is made. */
   readonly directory: string
   readonly maxSeconds: number
+  /** How long ffmpeg may take for as much sound. Tests have less. */
+  readonly patienceMs?: number
 }
 
 /**
@@ -41,7 +47,9 @@ export async function decode(
   const job = { inputPath: path, outputPath, maxSeconds: limits.maxSeconds }
   await using undo = new AsyncDisposableStack()
   const pcm = undo.use(
-    new GrowingPcm(outputPath, (givenUp) => writePcm(ffmpeg, job, AbortSignal.any([signal, givenUp]))),
+    new GrowingPcm(outputPath, (givenUp) =>
+      writePcm(ffmpeg, job, limits.patienceMs ?? PATIENCE_MS, AbortSignal.any([signal, givenUp])),
+    ),
   )
   await pcm.reaching(FIRST_SECONDS * SAMPLES_PER_SECOND, signal)
   undo.move()
@@ -49,30 +57,50 @@ export async function decode(
 }
 
 /** @throws Failure when what ffmpeg wrote is not the whole of a recording that we take; the signal's reason. */
-async function writePcm(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSignal): Promise<void> {
-  const end = await runFfmpeg(ffmpeg, job, signal)
+async function writePcm(
+  ffmpeg: Ffmpeg,
+  job: FfmpegJob,
+  patienceMs: number,
+  signal: AbortSignal,
+): Promise<void> {
+  const stoodStill = new AbortController()
+  // Slower than the recording is played. The limit of processor time, a tenth of the longest recording, is hours away.
+  const pace = { periodMs: patienceMs, bytes: (patienceMs / 1000) * BYTES_PER_SECOND }
+  using _watch = watchGrowth(job.outputPath, pace, () => stoodStill.abort(takesTooMuch('ffmpeg stood still')))
+  const end = await runFfmpeg(ffmpeg, job, AbortSignal.any([signal, stoodStill.signal]))
   if (end.exitCode !== 0) throw refusal(end)
+  if (end.stderr.includes(HOLE_NOT_FILLED)) throw unreadable(end.stderr)
   // A header's duration may be a lie or missing; the bytes that came out are neither.
   refuseWrongLength((await stat(job.outputPath)).size / BYTES_PER_SECOND, job.maxSeconds)
 }
 
 function refusal({ exitCode, signal, stderr }: FfmpegEnd): Failure {
-  const cause = new Error(`ffmpeg ended with ${signal ?? `code ${exitCode}`}: ${stderr}`)
-  const about = { param: 'file', cause }
-  if (stderr.includes('No space left on device')) {
-    return new Failure('internal_error', 'The server has no room left for decoded audio.', { cause })
+  const what = `ffmpeg ended with ${signal ?? `code ${exitCode}`}: ${stderr}`
+  if (stderr.includes('No space left on device') || stderr.includes('Disk quota exceeded')) {
+    return new Failure('insufficient_storage', 'The server has no room left for decoded audio.', {
+      cause: new Error(what),
+    })
   }
   if (stderr.includes('matches no streams')) {
-    return new Failure('no_audio_track', 'The file has no sound: it contains no audio track.', about)
+    return new Failure('no_audio_track', 'The file has no sound: it contains no audio track.', {
+      param: 'file',
+      cause: new Error(what),
+    })
   }
-  // prlimit's limits end ffmpeg with a signal: such a file is made to exhaust us, or as good as.
-  if (signal !== undefined) {
-    return new Failure('invalid_audio', 'The file takes too much memory or time to decode.', about)
-  }
+  // The limits end ffmpeg with a signal: such a file is made to exhaust us, or as good as.
+  return signal === undefined ? unreadable(what) : takesTooMuch(what)
+}
+
+function takesTooMuch(what: string): Failure {
+  const about = { param: 'file', cause: new Error(what) }
+  return new Failure('invalid_audio', 'The file takes too much memory or time to decode.', about)
+}
+
+function unreadable(what: string): Failure {
   return new Failure(
     'invalid_audio',
     'The file could not be read as audio. Send a complete flac, mp3, mp4, mpeg, mpga, m4a, ogg, wav or webm file.',
-    about,
+    { param: 'file', cause: new Error(what) },
   )
 }
 

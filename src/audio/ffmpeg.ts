@@ -6,6 +6,8 @@ import { existsSync, globSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { execa } from 'execa'
+import type { IsolationLevel } from './isolation.ts'
+import { strongestIsolation } from './trial.ts'
 
 export interface Ffmpeg {
   readonly path: string
@@ -14,8 +16,8 @@ export interface Ffmpeg {
   readonly demuxers: readonly string[]
   /** The decoders it may open: audio only. `-vn` does not keep it from running video decoders while it probes. */
   readonly decoders: readonly string[]
-  /** util-linux's prlimit, where the machine has one. */
-  readonly prlimitPath: string | undefined
+  /** How it is shut in: the strongest way that works on this machine. */
+  readonly isolation: IsolationLevel
 }
 
 /** What people send. No playlists, no concat, no images, no devices, nothing that can name another file. */
@@ -25,8 +27,6 @@ const CONTAINERS = new Set(
   ),
 )
 const NEEDED_OPTIONS = ['-codec_whitelist', '-format_whitelist', '-protocol_whitelist', '-max_alloc']
-
-const PRLIMIT = 'prlimit'
 
 export const NO_FFMPEG =
   'No ffmpeg was found. Install one (Debian and Ubuntu: apt install ffmpeg; macOS: brew install ffmpeg), ' +
@@ -79,26 +79,26 @@ function fromFfmpegStatic(): string[] {
 
 async function inspect(path: string): Promise<Ffmpeg> {
   const ask = async (...args: string[]) => (await execa(path, ['-hide_banner', ...args])).stdout
-  const [about, help, demuxers, decoders, prlimitPath] = await Promise.all([
+  const [about, help, demuxers, decoders] = await Promise.all([
     execa(path, ['-version']),
     ask('-h', 'full'),
     ask('-demuxers'),
     ask('-decoders'),
-    findPrlimit(),
   ])
   const missing = NEEDED_OPTIONS.find((option) => !help.includes(option))
   if (missing !== undefined)
     throw new Error(`it does not know ${missing}: too old to be given strangers' files`)
   const allowed = {
-    demuxers: parseTable(demuxers, /^ D.{1,2} +(\S+)/).filter(isAllowedContainer),
-    decoders: parseTable(decoders, /^ A\S{5} (\S+)/),
+    demuxers: parseTable(demuxers, /^ D.{1,2} +(\w\S*)/).filter(isAllowedContainer),
+    decoders: parseTable(decoders, /^ A\S{5} (\w\S*)/),
   }
   // An empty list would be no list, and so allow everything.
   if (allowed.demuxers.length === 0 || allowed.decoders.length === 0) {
     throw new Error('it does not say which formats it knows')
   }
   const version = /^ffmpeg version (\S+)/.exec(about.stdout)?.[1] ?? 'unknown'
-  return { path, version, ...allowed, prlimitPath }
+  const ffmpeg = { path, version, ...allowed }
+  return { ...ffmpeg, isolation: await strongestIsolation(ffmpeg) }
 }
 
 /** One demuxer may have several names (`mov,mp4,m4a,3gp,3g2,mj2`); the white-list knows it by each and by all. */
@@ -108,9 +108,4 @@ function isAllowedContainer(names: string): boolean {
 
 function parseTable(table: string, row: RegExp): string[] {
   return table.split('\n').flatMap((line) => row.exec(line)?.[1] ?? [])
-}
-
-async function findPrlimit(): Promise<string | undefined> {
-  const { failed } = await execa(PRLIMIT, ['--version'], { reject: false })
-  return failed ? undefined : PRLIMIT
 }

@@ -2,8 +2,12 @@
  * One run of ffmpeg on a stranger's file, hardened: what it may open, how much it may use, and how it is ended.
  * Every flag answers an attack or a loss that was seen; `test/audio/decode.test.ts` shows most of them.
  */
+import { open } from 'node:fs/promises'
+import { constants } from 'node:os'
 import { execa } from 'execa'
 import type { Ffmpeg } from './ffmpeg.ts'
+import { enclosure } from './isolation.ts'
+import { TIMELINE_FILTER } from './timeline.ts'
 
 export interface FfmpegJob {
   readonly inputPath: string
@@ -23,8 +27,12 @@ const KEPT_STDERR_CHARACTERS = 4096
 
 /** @throws the signal's reason, once ffmpeg is dead; Error when ffmpeg cannot be started. */
 export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSignal): Promise<FfmpegEnd> {
+  signal.throwIfAborted()
+  const enclosed = enclosure(ffmpeg.isolation, ffmpeg.path, job)
+  const [file = ffmpeg.path, ...args] = [...enclosed, ffmpeg.path, ...ffmpegArguments(ffmpeg, job)]
+  // Only a file that is there can be shown to ffmpeg alone, without the directory around it.
+  await (await open(job.outputPath, 'a', 0o600)).close()
   signal.throwIfAborted() // from here on the listener below hears of it
-  const [file = ffmpeg.path, ...args] = [...limits(ffmpeg, job), ffmpeg.path, ...ffmpegArguments(ffmpeg, job)]
   const child = execa(file, args, {
     stdin: 'ignore',
     stdout: 'ignore',
@@ -41,25 +49,19 @@ export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSig
     const [result, stderr] = await Promise.all([child, tail(child.stderr)])
     signal.throwIfAborted()
     if (child.pid === undefined) throw new Error(`${file} could not be started`, { cause: result.cause })
-    return { exitCode: result.exitCode, signal: result.signal, stderr }
+    const { exitCode } = result
+    return { exitCode, signal: result.signal ?? signalToldBy(ffmpeg, exitCode), stderr }
   } finally {
     process.off('exit', kill)
     signal.removeEventListener('abort', kill)
   }
 }
 
-/** prlimit replaces itself by ffmpeg, so that the process that we started is the one that decodes. */
-function limits({ prlimitPath }: Ffmpeg, { maxSeconds }: FfmpegJob): string[] {
-  if (prlimitPath === undefined) return []
-  return [
-    prlimitPath,
-    `--as=${2048 * MIB}`,
-    // One core decodes several hundred times faster than real time; ten times is somebody's trap.
-    `--cpu=${60 + Math.ceil(maxSeconds / 10)}`,
-    `--fsize=${32_000 * (maxSeconds + 1) + MIB}`,
-    '--core=0',
-    '--nofile=64',
-  ]
+/** bubblewrap tells of a signal as shells do. ffmpeg's own codes may be as high, and mean something else. */
+function signalToldBy({ isolation }: Ffmpeg, exitCode = 0): string | undefined {
+  if (isolation !== 'bubblewrap') return undefined
+  const [name] = Object.entries(constants.signals).find(([, number]) => number === exitCode - 128) ?? []
+  return name
 }
 
 function ffmpegArguments({ demuxers, decoders }: Ffmpeg, job: FfmpegJob): string[] {
@@ -70,7 +72,7 @@ function ffmpegArguments({ demuxers, decoders }: Ffmpeg, job: FfmpegJob): string
     ['-probesize', '20M', '-analyzeduration', '20M', '-threads', '1', '-i', `file:${job.inputPath}`],
     ['-map', '0:a:0', '-vn', '-sn', '-dn', '-map_metadata', '-1'],
     // Silence where the timestamps have a gap or start late: otherwise subtitles drift by as much.
-    ['-af', 'aresample=async=1:first_pts=0'],
+    ['-af', TIMELINE_FILTER],
     // One second more than allowed, so that "too long" can be told from "exactly as long as allowed".
     ['-t', String(job.maxSeconds + 1), '-ac', '1', '-ar', '16000', '-sample_fmt', 's16', '-f', 's16le'],
     ['-y', `file:${job.outputPath}`],

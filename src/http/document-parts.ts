@@ -18,6 +18,7 @@ const MEANINGS = {
   429: 'This client has had as much as a client may have: `Retry-After` says when there is more',
   500: 'Our fault; `x-request-id` finds it in the log',
   503: 'Loading, busy or shutting down: try again after `Retry-After` seconds',
+  507: 'There is no room on the disk for the upload or for what is decoded from it',
 } as const
 
 export function jsonContent(schema: z.ZodType) {
@@ -49,4 +50,4 @@ export function failures(...statuses: readonly (keyof typeof MEANINGS)[]): Respo
 }
 
 /** Every route that takes an upload may fail in these ways; openapi.ts adds what keys can do. */
-export const UPLOAD_FAILURES = failures(400, 408, 413, 415, 429, 500, 503)
+export const UPLOAD_FAILURES = failures(400, 408, 413, 415, 429, 500, 503, 507)

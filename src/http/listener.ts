@@ -9,11 +9,32 @@ import { getRequestListener, RequestError } from '@hono/node-server'
 import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import { EndingServer } from './ending-server.ts'
+import { cutOffStalledReaders, STALL_MS } from './stalled-readers.ts'
 import { envelope } from './told.ts'
 
 type Fetch = Parameters<typeof getRequestListener>[0]
 
-export function createHttpServer(fetch: Fetch, log: Log, options: ServerOptions = {}): Server {
+/** How Node treats connections: an upload may take hours, and Caddy keeps idle connections longer than Node does by default. */
+export const CONNECTION_TIMES = {
+  /** Of the whole request. Node's own five minutes cut slow uploads off; `upload/body.ts` looks whether they go on. */
+  requestTimeout: 0,
+  /** Said aloud, since `requestTimeout: 0` alone sets this to 0 as well: connections without a request would stay for ever. */
+  headersTimeout: 60_000,
+  /** Caddy keeps connections for two minutes; one that we close first fails somebody's upload with a 502. */
+  keepAliveTimeout: 150_000,
+  connectionsCheckingInterval: 10_000,
+}
+
+interface ListenerOptions extends ServerOptions {
+  /** How long a client may leave its answer unread. */
+  readonly stallMs?: number
+}
+
+export function createHttpServer(
+  fetch: Fetch,
+  log: Log,
+  { stallMs = STALL_MS, ...options }: ListenerOptions = {},
+): Server {
   const refuse = (cause: unknown) => {
     const refusal = { failure: failureOf(cause), requestId: randomUUID() }
     report(refusal, cause, log)
@@ -24,6 +45,7 @@ export function createHttpServer(fetch: Fetch, log: Log, options: ServerOptions 
   const server = new EndingServer({ ...options, requireHostHeader: false }, (request, response) => {
     void listen(request, response) // its errors went to the handler
   })
+  cutOffStalledReaders(server, stallMs)
   const answers = new WeakMap<Duplex, ServerResponse>()
   server.prependListener('request', (request, response) => answers.set(request.socket, response))
   server.on('clientError', (cause, socket) => {

@@ -8,6 +8,7 @@ import type { FailedKeys } from '../limits/failed-keys.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
+import type { DiskRoom } from '../upload/disk-room.ts'
 import type { SetAlarm } from './patience.ts'
 import type { SpeechFacts } from './speech-facts.ts'
 
@@ -30,6 +31,8 @@ export interface Parts {
   readonly limits: ClientLimits
   /** Uploads live below it, each in its own directory, until they are answered. */
   readonly spoolDir: string
+  /** Whether an upload fits there. */
+  readonly disk: DiskRoom
   readonly log: Log
   readonly metrics: Metrics
   /** What rings after a while; a timer when absent. */

@@ -14,7 +14,8 @@ export function asFailure(error: unknown, c: Context<HttpEnv>, log: Log): Failur
     error instanceof Failure
       ? error
       : new Failure('internal_error', `Something went wrong on our side. Please report request ${requestId}.`)
-  if (failure.status === 500) log.error('request failed', { requestId, error })
+  // Also of a full disk the operator has to know.
+  if (failure.status === 500 || failure.status === 507) log.error('request failed', { requestId, error })
   return failure
 }
 

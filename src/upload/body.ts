@@ -4,9 +4,15 @@ import { Failure } from '../failure.ts'
 export interface BodyLimits {
   /** Of the whole body, as OpenAI counts. */
   readonly maxBodyBytes: number
-  /** A client that sends nothing for so long has gone. Slow ones may take all day. */
+  /** A client that sends next to nothing for so long has gone, or only wants to be waited for. Slow ones may take all day. */
   readonly idleMs: number
 }
+
+/**
+ * What must come in that time. With the usual minute it is a tenth of what speech takes in the thriftiest codec, so that a
+ * recording may be sent while it is being made, and 4096 times what keeps a connection open one byte at a time.
+ */
+const LEAST_BYTES = 4096
 
 /**
  * The reader is let go, never cancelled: cancelling closes the socket, and the client would not learn why it was refused.
@@ -24,11 +30,17 @@ export async function* chunksOf(
   const letGo = () => reader.releaseLock() // makes a read that is waiting reject
   signal.addEventListener('abort', letGo)
   let receivedBytes = 0
+  let sinceBytes = 0
+  let waitedMs = 0
   try {
     for (;;) {
-      const chunk = await nextChunk(reader, limits)
+      const askedMs = performance.now()
+      const chunk = await nextChunk(reader, limits, limits.idleMs - waitedMs)
       if (chunk === undefined) return
       receivedBytes += chunk.byteLength
+      sinceBytes += chunk.byteLength
+      waitedMs += performance.now() - askedMs
+      if (sinceBytes >= LEAST_BYTES) sinceBytes = waitedMs = 0
       if (receivedBytes > limits.maxBodyBytes) throw tooLarge(limits)
       yield chunk
     }
@@ -43,12 +55,13 @@ export async function* chunksOf(
 async function nextChunk(
   reader: ReadableStreamDefaultReader<Uint8Array>,
   limits: BodyLimits,
+  withinMs: number,
 ): Promise<Uint8Array | undefined> {
   let isIdle = false
   const patience = setTimeout(() => {
     isIdle = true
     reader.releaseLock()
-  }, limits.idleMs)
+  }, withinMs)
   try {
     return (await reader.read()).value
   } catch (cause) {
@@ -82,5 +95,6 @@ export function hungUp(cause: unknown): Failure {
 }
 
 function nothingCame({ idleMs }: BodyLimits): Failure {
-  return new Failure('request_timeout', `Nothing of the upload arrived for ${idleMs / 1000} seconds.`)
+  const message = `Next to nothing of the upload arrived for ${idleMs / 1000} seconds.`
+  return new Failure('request_timeout', message)
 }

@@ -8,7 +8,10 @@ export type BodyType = { readonly kind: 'json' } | { readonly kind: 'form'; read
 const MAX_BOUNDARY_CHARACTERS = 70
 
 /** @throws Failure unsupported_media_type, invalid_multipart, file_too_large */
-export function checkHeaders(headers: Headers, limits: BodyLimits): BodyType {
+export function checkHeaders(
+  headers: Headers,
+  limits: BodyLimits,
+): { readonly type: BodyType; readonly announcedBytes: number | undefined } {
   const encoding = headers.get('content-encoding') ?? 'identity'
   if (encoding.toLowerCase() !== 'identity') {
     throw new Failure(
@@ -18,8 +21,10 @@ export function checkHeaders(headers: Headers, limits: BodyLimits): BodyType {
   }
   const type = bodyType(headers.get('content-type') ?? '')
   // Chunked bodies have no length; they are counted as they come.
-  if (Number(headers.get('content-length') ?? 0) > limits.maxBodyBytes) throw tooLarge(limits)
-  return type
+  const length = headers.get('content-length')
+  const announcedBytes = length === null ? undefined : Number(length)
+  if ((announcedBytes ?? 0) > limits.maxBodyBytes) throw tooLarge(limits)
+  return { type, announcedBytes }
 }
 
 function bodyType(contentType: string): BodyType {

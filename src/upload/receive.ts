@@ -6,6 +6,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type BodyLimits, chunksOf, hungUp } from './body.ts'
+import { type DiskRoom, isDiskFull, noRoom } from './disk-room.ts'
 import type { Fields } from './fields.ts'
 import { readForm } from './form-body.ts'
 import { type BodyType, checkHeaders } from './headers.ts'
@@ -23,6 +24,10 @@ interface UploadedFile {
   readonly sha256: string
 }
 
+export interface UploadLimits extends BodyLimits {
+  readonly disk: DiskRoom
+}
+
 export interface Upload extends AsyncDisposable {
   readonly fields: Fields
   readonly file: UploadedFile
@@ -33,30 +38,32 @@ export interface Upload extends AsyncDisposable {
  *
  * @throws Failure for everything that may be wrong with a body, and when the client hangs up.
  */
-export async function receive(request: Request, spoolDir: string, limits: BodyLimits): Promise<Upload> {
-  const type = checkHeaders(request.headers, limits)
+export async function receive(request: Request, spoolDir: string, limits: UploadLimits): Promise<Upload> {
+  const { type, announcedBytes } = checkHeaders(request.headers, limits)
+  using claim = await limits.disk.claim(announcedBytes)
   const directory = join(spoolDir, randomUUID())
   const remove = () => rm(directory, { recursive: true, force: true })
-  await mkdir(directory, { mode: 0o700 })
   try {
-    const contents = await spool(request, type, join(directory, 'upload'), limits)
+    await mkdir(directory, { mode: 0o700 })
+    await using file = await SpooledFile.create(join(directory, 'upload'), claim)
+    const contents = await spool(request, type, file, limits)
     return { ...contents, [Symbol.asyncDispose]: remove }
   } catch (error) {
     await remove()
     // A body that was torn off looks damaged, too.
-    throw request.signal.aborted ? hungUp(error) : error
+    if (request.signal.aborted) throw hungUp(error)
+    throw isDiskFull(error) ? noRoom(error) : error
   }
 }
 
 async function spool(
   request: Request,
   type: BodyType,
-  path: string,
+  file: SpooledFile,
   limits: BodyLimits,
 ): Promise<Pick<Upload, 'fields' | 'file'>> {
-  await using file = await SpooledFile.create(path)
   const chunks = chunksOf(request.body, limits, request.signal)
   const { fields, name } =
     type.kind === 'json' ? await readJson(chunks, file) : await readForm(chunks, type.boundary, file)
-  return { fields, file: { path, name, sizeBytes: file.sizeBytes, sha256: file.sha256() } }
+  return { fields, file: { path: file.path, name, sizeBytes: file.sizeBytes, sha256: file.sha256() } }
 }

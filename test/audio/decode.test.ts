@@ -2,7 +2,9 @@ import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { decode } from '../../src/audio/decode.ts'
+import type { Ffmpeg } from '../../src/audio/ffmpeg.ts'
 import type { PcmFile } from '../../src/audio/growing-pcm.ts'
+import { ISOLATION_LEVELS } from '../../src/audio/isolation.ts'
 import { FFMPEG, openWorkbench, picture, tone, type Workbench } from './recordings.ts'
 
 const NEVER = new AbortController().signal
@@ -105,15 +107,18 @@ test('a WAV that was streamed, and so does not know its length, is heard whole',
   expect(secondsOf(pcm)).toBe(2)
 })
 
-test('a machine without prlimit decodes too', async () => {
-  const bench = await workbench()
-  const path = await bench.make(...tone(1), 'tone.wav')
-  const limits = { directory: bench.spool, maxSeconds: 60 }
+test.each(ISOLATION_LEVELS.slice(ISOLATION_LEVELS.indexOf(FFMPEG.isolation)))(
+  'a machine that allows no more than %s decodes the same',
+  async (isolation) => {
+    const bench = await workbench()
+    const path = await bench.make(...tone(1), 'tone.wav')
+    const limits = { directory: bench.spool, maxSeconds: 60 }
 
-  await using pcm = await decode({ ...FFMPEG, prlimitPath: undefined }, path, limits, NEVER)
+    await using pcm = await decode({ ...FFMPEG, isolation }, path, limits, NEVER)
 
-  expect(secondsOf(pcm)).toBe(1)
-})
+    expect(secondsOf(pcm)).toBe(1)
+  },
+)
 
 test('stereo at 48 kHz becomes mono at 16 kHz', async () => {
   const bench = await workbench()
@@ -242,21 +247,42 @@ test('a small file that claims to last for days is stopped early', async () => {
   expect(await bench.spooled()).toEqual([])
 })
 
+/** Writes a byte, and then stands still together with a child of its own, as ffmpeg would if it could. */
+async function standstill(bench: Workbench): Promise<Ffmpeg> {
+  const path = join(bench.directory, 'standing-ffmpeg')
+  await writeFile(path, '#!/bin/sh\nfor last; do :; done\nprintf x > "${last#file:}"\nsleep 600 & wait\n', {
+    mode: 0o755,
+  })
+  return { ...FFMPEG, path, isolation: 'none' }
+}
+
 test('giving up ends ffmpeg and whatever it started, and leaves nothing', async () => {
   const bench = await workbench()
   const path = await bench.make(...tone(1), 'tone.wav')
-  const endless = join(bench.directory, 'endless-ffmpeg')
-  await writeFile(endless, '#!/bin/sh\nfor last; do :; done\n: > "${last#file:}"\nsleep 600 & wait\n', {
-    mode: 0o755,
-  })
   const client = new AbortController()
   const limits = { directory: bench.spool, maxSeconds: 60 }
-  const decoding = decode({ ...FFMPEG, path: endless }, path, limits, client.signal)
-  await expect.poll(() => bench.spooled(), { timeout: 20_000, interval: 5 }).toHaveLength(1)
+  const decoding = decode(await standstill(bench), path, limits, client.signal)
+  const written = async () => {
+    const [name = ''] = await bench.spooled()
+    return readFile(join(bench.spool, name), 'utf8').catch(() => '')
+  }
+  await expect.poll(written, { timeout: 20_000, interval: 5 }).toBe('x')
 
   client.abort(new Error('the client hung up'))
 
   await expect(decoding).rejects.toThrow('the client hung up')
+  expect(await bench.spooled()).toEqual([])
+})
+
+test('an ffmpeg that stands still is ended, and its file refused', async () => {
+  const bench = await workbench()
+  const path = await bench.make(...tone(1), 'tone.wav')
+  const limits = { directory: bench.spool, maxSeconds: 60, patienceMs: 100 }
+
+  await expect(decode(await standstill(bench), path, limits, NEVER)).rejects.toMatchObject({
+    code: 'invalid_audio',
+    message: expect.stringContaining('too much memory or time'),
+  })
   expect(await bench.spooled()).toEqual([])
 })
 

@@ -78,7 +78,7 @@ done < '${orders}'
   // For reading, too: then an order waits in the pipe until somebody listens, and nobody waits for us.
   const line = await open(orders, 'r+')
   return {
-    ffmpeg: { ...FFMPEG, path },
+    ffmpeg: { ...FFMPEG, path, isolation: 'none' }, // shut in, it would not see its orders
     inputPath,
     order: async (order) => void (await line.write(`${order}\n`)),
     [Symbol.asyncDispose]: () => line.close(),

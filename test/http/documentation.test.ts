@@ -145,7 +145,7 @@ describe('openapi.json', () => {
         'text/vtt; charset=utf-8',
         'text/event-stream',
       ])
-      expect(Object.keys(responses)).toEqual('200 400 401 403 404 408 413 415 429 500 503'.split(' '))
+      expect(Object.keys(responses)).toEqual('200 400 401 403 404 408 413 415 429 500 503 507'.split(' '))
     },
   )
 })

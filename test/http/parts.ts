@@ -14,6 +14,7 @@ import { createLog } from '../../src/log.ts'
 import { createMetrics } from '../../src/metrics.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/transcript.ts'
+import { diskRoomOf } from '../../src/upload/disk-room.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
 
 export const FACTS: EngineFacts = {
@@ -97,6 +98,7 @@ export async function startParts(
       audioSecondsPerDay: config.maxAudioSecondsPerDay,
     }),
     metrics: createMetrics(Object.keys(FAILURES)),
+    disk: diskRoomOf(spoolDir, 0),
     ...more,
   }
   return {

@@ -6,10 +6,11 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { serve } from '@hono/node-server'
+import { diskRoomOf } from '../../src/upload/disk-room.ts'
 import { receive } from '../../src/upload/receive.ts'
 
 const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-memory-'))
-const limits = { maxBodyBytes: 1_000_000_000, idleMs: 60_000 }
+const limits = { maxBodyBytes: 1_000_000_000, idleMs: 60_000, disk: diskRoomOf(spoolDir, 1) }
 const server = serve({
   port: 0,
   hostname: '127.0.0.1',

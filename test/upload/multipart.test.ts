@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
+import { Failure } from '../../src/failure.ts'
 import { MultipartReader } from '../../src/upload/multipart.ts'
 
 interface Part {
@@ -73,6 +74,42 @@ describe('a multipart body', () => {
         expect.objectContaining({ code: 'invalid_multipart' }) as Error,
       )
     }
+  })
+
+  test('of any bytes is read or refused, the same wherever it is cut', () => {
+    const piece = fc.oneof(
+      fc.constantFrom(
+        '--cut',
+        '\r\n',
+        '\r\n--cut',
+        '--',
+        '\r\n\r\n',
+        'content-disposition: form-data; name="a"',
+        ':',
+        '"',
+      ),
+      fc.string({ unit: 'binary', maxLength: 6 }),
+    )
+    const outcome = (pieces: readonly Buffer[]) => {
+      try {
+        return read(pieces)
+      } catch (error) {
+        if (!(error instanceof Failure)) throw error
+        return error.code
+      }
+    }
+    const isTheSame = (pieces: string[], lengths: number[]) => {
+      const body = Buffer.from(pieces.join(''))
+      expect(outcome(cut(body, lengths))).toEqual(outcome([body]))
+    }
+
+    fc.assert(
+      fc.property(fc.array(piece, { maxLength: 30 }), fc.array(fc.integer({ min: 1, max: 20 })), isTheSame),
+      {
+        seed: 2026,
+        numRuns: 3000,
+      },
+    )
   })
 
   test('is read as the platform reads it, whatever it holds and however it is cut', async () => {

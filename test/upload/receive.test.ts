@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, onTestFinished, test, vi } from 'vitest'
 import {
   answersOf,
   BOUNDARY,
@@ -42,6 +42,25 @@ describe('a form', () => {
     socket.write(chunkedHead() + body.replace(/./gs, chunk) + chunk(''), 'latin1')
 
     expect(await answersOf(socket)).toMatchObject([{ status: 200, content: 'RIFF\u00ff\u0000data' }])
+  })
+
+  test('that comes slowly but steadily may take far longer than the idle time', async () => {
+    const idleMs = 200
+    await using impatient = await startReceiver({ maxBodyBytes: 10_000_000, idleMs })
+    const socket = impatient.connect()
+    const answers = answersOf(socket)
+    const startedMs = performance.now()
+    socket.write(chunkedHead() + chunk(FILE + END), 'latin1')
+    const steady = setInterval(() => {
+      socket.write(chunk('z'.repeat(5000)))
+      if (performance.now() - startedMs < 3 * idleMs) return
+      clearInterval(steady)
+      socket.write(chunk(''))
+    }, 10)
+    onTestFinished(() => clearInterval(steady))
+
+    expect(await answers).toMatchObject([{ status: 200 }])
+    expect(performance.now() - startedMs).toBeGreaterThan(3 * idleMs)
   })
 
   test.each(['__proto__', 'constructor', 'toString', 'hasOwnProperty'])(
@@ -238,6 +257,19 @@ describe('a body that cannot be read', () => {
     socket.write(chunkedHead() + chunk(FILE.slice(0, -2)), 'latin1')
 
     expect(await answersOf(socket)).toMatchObject([{ status: 408, code: 'request_timeout' }])
+    expect(await impatient.leftovers()).toEqual([])
+  })
+
+  test('because it only trickles is refused as well, though something always comes', async () => {
+    await using impatient = await startReceiver({ maxBodyBytes: 1_000_000, idleMs: 100 })
+    const socket = impatient.connect()
+    const answers = answersOf(socket)
+    socket.write(chunkedHead() + chunk(FILE.slice(0, -2)), 'latin1')
+    const trickle = setInterval(() => socket.write(chunk('z')), 5)
+    onTestFinished(() => clearInterval(trickle))
+
+    expect(await answers).toMatchObject([{ status: 408, code: 'request_timeout' }])
+    clearInterval(trickle)
     expect(await impatient.leftovers()).toEqual([])
   })
 

@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { serve } from '@hono/node-server'
 import { afterAll, afterEach, beforeAll, expect } from 'vitest'
 import { Failure } from '../../src/failure.ts'
+import { DiskRoom } from '../../src/upload/disk-room.ts'
 import { receive } from '../../src/upload/receive.ts'
 
 export interface Received {
@@ -23,7 +24,12 @@ export interface Received {
 type Receiver = Awaited<ReturnType<typeof startReceiver>>
 
 /** `nextOutcome` resolves also with those that no client is left to read. */
-export async function startReceiver(limits = { maxBodyBytes: 1_000_000, idleMs: 60_000 }) {
+export async function startReceiver({
+  maxBodyBytes = 1_000_000,
+  idleMs = 60_000,
+  disk = new DiskRoom({ reserveBytes: 0, freeBytes: async () => Number.POSITIVE_INFINITY }),
+} = {}) {
+  const limits = { maxBodyBytes, idleMs, disk }
   const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-upload-'))
   let saw: (outcome: Received) => void = () => {}
 
