@@ -1,7 +1,9 @@
 /** Every example is run as its first lines say, against the real server with the small real model. */
+import assert from 'node:assert/strict'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { startWitness, type Witness } from './contract/witness.ts'
 import {
   AUDIO,
   plainWords,
@@ -30,16 +32,22 @@ const SETTINGS = ['vexa.env']
 const OTHER_TEXT = ['streaming.sh', 'translation.py']
 
 let server: RunningServer
+let witness: Witness
 beforeAll(async () => {
   server = await startServer()
+  witness = await startWitness(server.url)
+})
+afterEach(() => {
+  assert.deepEqual(witness.faults, [])
 })
 afterAll(async () => {
+  await witness[Symbol.asyncDispose]()
   await server.stop()
 })
 
 const run = (example: string, ...options: string[]) =>
   runFile(COMMANDS[example] ?? '', [join(ROOT, 'examples', example), ...options], {
-    env: { ...process.env, HVISKE_URL: server.url },
+    env: { ...process.env, HVISKE_URL: witness.url },
   })
 
 test('no example is without a test', async () => {
@@ -88,7 +96,7 @@ test('vexa.env holds an address, a token and a model that Vexa’s client can us
   body.append('response_format', 'verbose_json')
   body.append('timestamp_granularities', 'word')
 
-  const response = await fetch(`${server.url}${address.pathname}`, {
+  const response = await fetch(`${witness.url}${address.pathname}`, {
     method: 'POST',
     headers: { authorization: `Bearer ${TRANSCRIPTION_SERVICE_TOKEN}` },
     body,

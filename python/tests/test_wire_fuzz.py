@@ -66,7 +66,7 @@ def test_the_reader_always_ends_and_says_so_last(lines):
     inbox = queue.SimpleQueue()
     ended = []
 
-    read_requests(io.BytesIO(b"\n".join(lines)), inbox, ended.append)
+    read_requests(io.BytesIO(b"\n".join(lines)), inbox, lambda _ping: None, ended.append)
 
     items = [inbox.get_nowait() for _ in range(inbox.qsize())]
     assert len(ended) == 1

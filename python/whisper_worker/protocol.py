@@ -1,7 +1,4 @@
-"""PROTOCOL.md as frozen dataclasses: the words that cross the wire, not how they cross it.
-
-How they become lines, and what happens to a line that is none of them, is wire_format.py's.
-"""
+"""PROTOCOL.md as frozen dataclasses. How they become lines is wire_format.py's."""
 
 from __future__ import annotations
 

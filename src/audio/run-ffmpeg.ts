@@ -39,6 +39,7 @@ export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSig
     stderr: 'pipe',
     buffer: false,
     reject: false,
+    env: { API_KEYS: '' }, // whoever takes ffmpeg over shall not find the clients' keys
     // Its own process group: a Ctrl-C for the server must not end a decoding that may still finish.
     detached: true,
   })

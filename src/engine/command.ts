@@ -26,8 +26,9 @@ export function workerCommand(
     file: pythonPath,
     args: ['-m', 'whisper_worker', ...modelArguments, '--spool-dir', spoolDirectory],
     cwd: PYTHON_DIRECTORY,
-    // Otherwise Python keeps what it prints in a buffer, and a crash takes the last words with it.
-    environment: { PYTHONUNBUFFERED: '1' },
+    // Unbuffered: otherwise Python keeps what it prints, and a crash takes the last words with it. The clients' keys are
+    // none of the child's business.
+    environment: { PYTHONUNBUFFERED: '1', API_KEYS: '' },
   }
 }
 

@@ -1,22 +1,30 @@
 /** Our subtitles as players read them: two parsers that others wrote find the words and times that verbose_json tells. */
+import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import * as captions from 'media-captions'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { WebVTTParser } from 'webvtt-parser'
 import { AUDIO, plainWords, type RunningServer, startServer, truthOf } from '../end-to-end/server.ts'
 import { post } from './multipart.ts'
+import { startWitness, type Witness } from './witness.ts'
 
 let server: RunningServer
+let witness: Witness
 beforeAll(async () => {
   server = await startServer()
+  witness = await startWitness(server.url)
+})
+afterEach(() => {
+  assert.deepEqual(witness.faults, [])
 })
 afterAll(async () => {
+  await witness[Symbol.asyncDispose]()
   await server.stop()
 })
 
 async function transcript(recording: string, format: string, language: string): Promise<string> {
-  const { status, body } = await post(`${server.url}/v1/audio/transcriptions`, [
+  const { status, body } = await post(`${witness.url}/v1/audio/transcriptions`, [
     { name: 'response_format', value: format },
     { name: 'timestamp_granularities[]', value: 'word' },
     { name: 'language', value: language },

@@ -2,25 +2,33 @@
  * A client in Vexa's manner: the multipart bodies that its clients were seen to send, and the reading that they do of
  * the answers. The real server hears them.
  */
+import assert from 'node:assert/strict'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest'
 import { AUDIO, plainWords, type RunningServer, startServer, truthOf } from '../end-to-end/server.ts'
 import { type Part, post } from './multipart.ts'
+import { startWitness, type Witness } from './witness.ts'
 
 const KEY = 'vexa-token'
 
 let server: RunningServer
+let witness: Witness
 let url: string
 let recording: Buffer
 let said: string[]
 beforeAll(async () => {
   server = await startServer({ API_KEYS: KEY })
-  url = `${server.url}/v1/audio/transcriptions`
+  witness = await startWitness(server.url)
+  url = `${witness.url}/v1/audio/transcriptions`
   recording = await readFile(join(AUDIO, 'da.wav'))
   said = plainWords((await truthOf('da')).text)
 })
+afterEach(() => {
+  assert.deepEqual(witness.faults, [])
+})
 afterAll(async () => {
+  await witness[Symbol.asyncDispose]()
   await server.stop()
 })
 

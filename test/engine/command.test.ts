@@ -7,7 +7,7 @@ test('the child runs in python/, tells everything at once, and knows the spool',
     file: '/venv/bin/python',
     args: ['-m', 'whisper_worker', '--fake', '--spool-dir', '/data/spool'],
     cwd: `${resolve('python')}/`,
-    environment: { PYTHONUNBUFFERED: '1' },
+    environment: { PYTHONUNBUFFERED: '1', API_KEYS: '' },
   })
 })
 
