@@ -1,6 +1,6 @@
 """Measuring on a machine that is also worked on: whoever else computes waits for the same file.
 
-`BENCH_LOCK=/tmp/cpu.lock` names it, and `flock /tmp/cpu.lock npm test` is how others wait. Without
+`BENCH_LOCK=bench.lock` names it, and `flock bench.lock npm test` is how others wait. Without
 it the machine has to be idle by itself.
 """
 
