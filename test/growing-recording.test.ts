@@ -82,6 +82,9 @@ test('a language that is found early ends the decoding, and no length is made up
   expect(left()).toEqual(NOTHING_LEFT)
 })
 
+/** The first heartbeat has the id 1: it is sent as soon as the child is ready. */
+const CANCEL = 'cancel 2'
+
 /** Everything is real but ffmpeg, which waits for orders, and the model, which repeats what it is told of the samples. */
 async function realRoad() {
   const bench = await openWorkbench()
@@ -146,9 +149,7 @@ test('a file that breaks after its first minute is refused, and its request is c
   await expect(reading).rejects.toMatchObject({ code: 'invalid_audio', status: 400, param: 'file' })
   expect(samples.length).toBeGreaterThanOrEqual(2)
   expect(await left()).toEqual(NOTHING_LEFT)
-  await expect
-    .poll(() => entries.map(({ line }) => line))
-    .toContainEqual(expect.stringMatching(/^cancel \d+$/))
+  await expect.poll(() => entries.map(({ line }) => line)).toContain(CANCEL)
 })
 
 test('a client that hangs up on a growing recording leaves nothing behind', async () => {
@@ -161,9 +162,7 @@ test('a client that hangs up on a growing recording leaves nothing behind', asyn
 
   await expect(reading).rejects.toThrow('the client hung up')
   expect(await left()).toEqual(NOTHING_LEFT)
-  await expect
-    .poll(() => entries.map(({ line }) => line))
-    .toContainEqual(expect.stringMatching(/^cancel \d+$/))
+  await expect.poll(() => entries.map(({ line }) => line)).toContain(CANCEL)
 })
 
 test('the language of a long file is told before it is decoded to its end, which is then given up', async () => {
