@@ -8,10 +8,10 @@ export function measureRoad(metrics: Metrics): RoadObserver {
     decoded: (seconds) => metrics.decodeSeconds.observe(seconds, {}),
     heard: (audioSeconds) => metrics.heardSeconds.add(audioSeconds, {}),
     worked: (task, seconds) => metrics.engineSeconds.observe(seconds, { task }),
-    done: ({ durationSeconds, windows, timings, dropped, warnings }, engineSeconds) => {
+    done: ({ durationSeconds, windows, timings, dropped, warnings }, engineSeconds, audioSeconds) => {
       metrics.recordings.add(1, {})
       metrics.recordingSeconds.observe(durationSeconds, {})
-      if (durationSeconds > 0) metrics.realTimeFactor.observe(engineSeconds / durationSeconds, {})
+      if (audioSeconds > 0) metrics.realTimeFactor.observe(engineSeconds / audioSeconds, {})
       metrics.windows.add(windows, {})
       metrics.slotWaitSeconds.observe(timings.waitedSeconds, {})
       metrics.modelSeconds.add(timings.vadSeconds, { stage: 'vad' })

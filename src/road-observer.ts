@@ -17,8 +17,8 @@ export interface RoadObserver {
   readonly heard: (audioSeconds: number) => void
   /** The engine is through with it, well or not. */
   readonly worked: (task: RoadTask, seconds: number) => void
-  /** It was transcribed to its end. */
-  readonly done: (done: EngineDone, engineSeconds: number) => void
+  /** It was transcribed to its end; so much of it now, and not before in another process. */
+  readonly done: (done: EngineDone, engineSeconds: number, audioSeconds: number) => void
 }
 
 /** Tells several observers of one recording; without any it does nothing. */
@@ -26,6 +26,7 @@ export class RoadReport {
   readonly #observers: readonly RoadObserver[]
   readonly #nowMs: () => number
   #heardSeconds = 0
+  #heardBeforeSeconds = 0
 
   constructor(observers: readonly (RoadObserver | undefined)[], nowMs: () => number) {
     this.#observers = observers.filter((observer) => observer !== undefined)
@@ -46,6 +47,12 @@ export class RoadReport {
     for (const observer of this.#observers) observer.decoded(seconds)
   }
 
+  /** So much of it, from its beginning, and not here. */
+  heardBefore(audioSeconds: number): void {
+    this.#heardSeconds = audioSeconds
+    this.#heardBeforeSeconds = audioSeconds
+  }
+
   /** So much of it, from its beginning. */
   heardUpTo(audioSeconds: number): void {
     const more = audioSeconds - this.#heardSeconds
@@ -60,7 +67,8 @@ export class RoadReport {
     return {
       done: (done) => {
         const seconds = secondsSince()
-        for (const observer of this.#observers) observer.done(done, seconds)
+        const audioSeconds = done.durationSeconds - this.#heardBeforeSeconds
+        for (const observer of this.#observers) observer.done(done, seconds, audioSeconds)
       },
       [Symbol.dispose]: () => {
         const seconds = secondsSince()

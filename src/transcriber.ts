@@ -16,7 +16,9 @@ import {
   type SpeechDetection,
   type Task,
   type TranscriptEvent,
+  type WindowCheckpoint,
 } from './transcript.ts'
+import { eitherOf } from './until.ts'
 
 /** A path to anything ffmpeg reads. Whoever made the file deletes it. */
 export interface AudioSource {
@@ -33,6 +35,12 @@ export interface AudioSource {
   readonly isAskedAgain?: boolean
   /** Told before the first event, when others have begun this work, or have had it done. */
   readonly onJoined?: (state: 'running' | 'finished') => void
+  /** Whether a checkpoint is told after each window, for whoever stores them to go on in another process. */
+  readonly wantsCheckpoints?: boolean
+  /** What other processes have done of it with the same options: its checkpoints, joined (engine/checkpoints.ts). */
+  readonly resumeFrom?: WindowCheckpoint | undefined
+  /** Ends the work: before the engine at once, in the engine when the next window is done. Its reason, a Failure, is thrown. */
+  readonly park?: AbortSignal | undefined
   /** Told of the way of this source alone; not told when others' work was joined. */
   readonly observer?: RoadObserver
 }
@@ -119,17 +127,27 @@ async function* transcribe(
   const { workload, transcribing, engine } = parts
   using work = workload.enter(source.tier)
   const report = reportOf(parts, source)
-  await using pcm = await decodeInTurn(parts, source, report, signal)
+  // In the engine it is the engine that looks when it may be parked; ffmpeg goes on until then.
+  using unparked = eitherOf(signal, source.park)
+  await using pcm = await decodeInTurn(parts, source, report, unparked.signal)
   // What is broken ends the same way as what nobody wants any more: in the queue, in the engine, on the disk.
   const whileWhole = AbortSignal.any([signal, pcm.broken])
   const lengthOnce = tellLengthOnce(pcm, work)
   yield* lengthOnce()
-  using _turn = await report.waiting('engine', transcribing.enter(ticketOf(source), whileWhole))
-  work.start()
+  const turn = transcribing.enter(ticketOf(source), AbortSignal.any([unparked.signal, pcm.broken]))
+  using _turn = await report.waiting('engine', turn)
+  unparked[Symbol.dispose]()
+  const { resumeFrom, wantsCheckpoints = false, park } = source
+  work.start(resumeFrom?.endSeconds)
+  report.heardBefore(resumeFrom?.endSeconds ?? 0)
   using working = report.working(options.task)
-  const segments: Segment[] = []
-  for await (const event of engine.run({ ...options, pcm }, whileWhole)) {
+  const segments = [...(resumeFrom?.segments ?? [])]
+  for await (const event of engine.run({ ...options, pcm, resumeFrom, wantsCheckpoints, park }, whileWhole)) {
     yield* lengthOnce()
+    if (event.kind === 'begun_again') {
+      segments.length = 0
+      continue
+    }
     const heardSeconds = heardSecondsAt(event)
     if (heardSeconds !== undefined) {
       work.heard(heardSeconds)

@@ -88,15 +88,35 @@ export interface Transcript {
 }
 
 /**
+ * Windows that are done, in a row: what was said in them, and how the engine goes on after them, in another process if need
+ * be. It is plain JSON, to be stored as it is. Whoever stores those of a recording keeps its segments as well.
+ */
+export interface WindowCheckpoint {
+  /** The number of the first of these windows. */
+  readonly firstWindow: number
+  /** How many windows of the recording are done with these. */
+  readonly windows: number
+  /** Where the last of them ends. */
+  readonly endSeconds: number
+  readonly segments: readonly Segment[]
+  readonly dropped: readonly JudgedText[]
+  readonly warnings: readonly JudgedText[]
+  /** For the engine alone. */
+  readonly engine: unknown
+}
+
+/**
  * What happens on the road: any number of segments, deltas and reports of progress, then exactly one `done`. `decoded`
  * comes once, when the recording's length is known; until then a progress' `durationSeconds` is what is known so far.
  * Deltas, when they were asked for, are the segments' texts ahead of them: joined and trimmed they are the transcript's.
+ * A checkpoint, for who wants them, comes after the segments of each window, and also when there were none.
  */
 export type TranscriptEvent =
   | { readonly kind: 'decoded'; readonly durationSeconds: number }
   | { readonly kind: 'delta'; readonly text: string }
   | { readonly kind: 'progress'; readonly processedSeconds: number; readonly durationSeconds: number }
   | { readonly kind: 'segments'; readonly segments: readonly Segment[] }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: WindowCheckpoint }
   | { readonly kind: 'done'; readonly transcript: Transcript }
 
 /** One language and how probable the model finds it. */

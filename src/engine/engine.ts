@@ -3,9 +3,11 @@
  * it knows neither HTTP nor where the samples come from.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import type { DetectedLanguage } from '../transcript.ts'
 import { Channel } from './channel.ts'
+import { makerOf } from './checkpoints.ts'
 import type { WorkerCommand } from './command.ts'
 import type { EngineEvent, EngineRequest, PcmSource } from './events.ts'
 import { toDetectedLanguage, toDetectQuestion } from './from-wire.ts'
@@ -14,7 +16,7 @@ import type { HeartbeatParts } from './heartbeat.ts'
 import { LoadingForecast } from './loading-forecast.ts'
 import { loadingLog } from './loading-log.ts'
 import type { Answer } from './protocol.ts'
-import { pursue } from './pursuit.ts'
+import { type Pursued, pursue } from './pursuit.ts'
 import type { EngineState } from './state.ts'
 import { type Clock, Supervisor } from './supervisor.ts'
 import { Trials } from './trials.ts'
@@ -25,9 +27,10 @@ export interface Engine extends AsyncDisposable {
   start(): Promise<void>
   /**
    * Waits for the engine to be ready, then hands on what it says. The samples may grow meanwhile: the engine is told,
-   * and begins with what is there. When the child dies, the next one goes on after the last window that is done.
+   * and begins with what is there. When the child dies, the next one goes on after the last window that is done; so does
+   * the first one here after what another process has left, if it is of any use.
    *
-   * @throws Failure through the iterator; the signal's reason as soon as it aborts.
+   * @throws Failure through the iterator; the signal's reason as soon as it aborts, that of `park` at a window's edge.
    */
   run(request: EngineRequest, signal: AbortSignal): AsyncIterable<EngineEvent>
   /** @throws as `run`. */
@@ -49,6 +52,7 @@ export interface EngineParts {
 }
 
 interface Inside {
+  readonly log: Log
   readonly supervisor: Supervisor
   readonly trials: Trials
 }
@@ -99,7 +103,7 @@ export function createEngine(parts: EngineParts): Engine {
     clock,
     log,
   })
-  const inside: Inside = { supervisor, trials: new Trials() }
+  const inside: Inside = { log, supervisor, trials: new Trials() }
   const stop = () => supervisor.stop()
   return {
     start: () => start(supervisor),
@@ -132,22 +136,44 @@ async function* run(
 ): AsyncGenerator<EngineEvent, void, undefined> {
   const headway = new Headway(request)
   const events = new Channel<EngineEvent>()
+  const beginAgain = (reason: string) => {
+    inside.log.warn('a recording cannot be gone on with and is begun again', { reason })
+    headway.beginAgain()
+    events.push({ kind: 'begun_again' })
+  }
+  const question = () => {
+    const maker = makerOf(inside.supervisor.state)
+    if (headway.isForeignTo(maker)) beginAgain('another engine has begun it')
+    return headway.question(maker)
+  }
   const hear = (answer: Answer) => {
-    const event = headway.hear(answer)
-    if (event !== undefined) events.push(event)
+    for (const event of headway.hear(answer)) events.push(event)
+    if (answer.kind === 'window') request.park?.throwIfAborted()
   }
   const over = new AbortController()
-  const pursued = { pcm: request.pcm, question: () => headway.question(), hear }
-  const pursuit = pursue(inside, pursued, AbortSignal.any([signal, over.signal])).then(
-    () => events.close(),
-    (error: unknown) => (signal.aborted ? events.fail(error) : events.breakOff(error)),
-  )
+  const pursued: Pursued = { pcm: request.pcm, park: request.park, question, hear }
+  const whileWanted = AbortSignal.any([signal, over.signal])
+  const pursuit = pursue(inside, pursued, whileWanted)
+    .catch((error: unknown) => {
+      if (!headway.isResuming || !isOurFailure(error)) throw error
+      beginAgain('it is divided otherwise now')
+      return pursue(inside, pursued, whileWanted)
+    })
+    .then(
+      () => events.close(),
+      (error: unknown) => (signal.aborted ? events.fail(error) : events.breakOff(error)),
+    )
   try {
     yield* events.read()
   } finally {
     over.abort()
     await pursuit
   }
+}
+
+/** The child says so of a recording that it cannot go on with, and of nothing that would be better from the beginning. */
+function isOurFailure(error: unknown): boolean {
+  return error instanceof Failure && error.code === 'engine_failed'
 }
 
 async function detectLanguage(

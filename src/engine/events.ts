@@ -1,5 +1,5 @@
 /** What the engine is asked and what it says, in the house's own words. Times are seconds from the start of the recording. */
-import type { JudgedText, Segment, SpeechDetection, Task } from '../transcript.ts'
+import type { JudgedText, Segment, SpeechDetection, Task, WindowCheckpoint } from '../transcript.ts'
 
 /** How much of a recording can be read: samples from its start, and whether that is all of it. */
 export interface PcmExtent {
@@ -34,6 +34,12 @@ export interface EngineRequest {
   readonly wantsDeltas: boolean
   /** Without guards the answer is what the model said, loops and inventions included. */
   readonly wantsGuards: boolean
+  /** A checkpoint after each window. */
+  readonly wantsCheckpoints?: boolean
+  /** All that is done already, from the recording's beginning. */
+  readonly resumeFrom?: WindowCheckpoint | undefined
+  /** Ends the work when the next window is done; at once when the child has not been asked yet. Its reason is then thrown. */
+  readonly park?: AbortSignal | undefined
 }
 
 export interface EngineDone {
@@ -58,11 +64,14 @@ export interface EngineDone {
 }
 
 /**
- * Any number of the first three, then exactly one `done`. Segment ids run 0, 1, 2 … through the recording.
+ * Any number of the others, then exactly one `done`. Segment ids run 0, 1, 2 … through the recording.
  * Deltas come only when they were asked for; joined they are the joined segment texts, and each comes before its segment.
+ * `begun_again` comes first or not at all: what `resumeFrom` held is of no use, and the work begins at the beginning.
  */
 export type EngineEvent =
   | { readonly kind: 'delta'; readonly text: string }
   | { readonly kind: 'progress'; readonly processedSeconds: number; readonly durationSeconds: number }
   | { readonly kind: 'segments'; readonly segments: readonly Segment[] }
+  | { readonly kind: 'checkpoint'; readonly checkpoint: WindowCheckpoint }
+  | { readonly kind: 'begun_again' }
   | EngineDone

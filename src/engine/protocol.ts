@@ -93,7 +93,7 @@ const Timings = z.strictObject({
 })
 
 /** How far a recording has come with a window. Said by one child, and given back as it is to another, which goes on there. */
-const Checkpoint = z.strictObject({
+export const Checkpoint = z.strictObject({
   windows: z.int().positive(),
   samples: z.int().positive(),
   language: z.string(),

@@ -3,6 +3,7 @@
  * else to do, is not asked again. It does not know what the answers mean.
  */
 import { Failure } from '../failure.ts'
+import { eitherOf } from '../until.ts'
 import type { PcmSource } from './events.ts'
 import { toFailure } from './from-wire.ts'
 import type { Answer, Question } from './protocol.ts'
@@ -18,6 +19,8 @@ interface Pursuers {
 
 export interface Pursued {
   readonly pcm: PcmSource
+  /** From then on no child is asked. Its reason is thrown. */
+  readonly park?: AbortSignal | undefined
   /** Put to every child anew: by then more samples may be there, and a part of the answer. */
   question(): Question
   /** What the child says; its refusals are not told here. @throws what ends the pursuit. */
@@ -41,7 +44,7 @@ async function askOnce(
   defendant: Defendant,
   signal: AbortSignal,
 ): Promise<boolean> {
-  const worker = await enter({ supervisor, trials }, defendant, signal)
+  const worker = await enterUnlessParked({ supervisor, trials }, defendant, pursued.park, signal)
   const question = pursued.question()
   try {
     for await (const answer of worker.ask(question, pursued.pcm, signal)) {
@@ -63,12 +66,23 @@ async function askOnce(
   }
 }
 
+async function enterUnlessParked(
+  pursuers: Pursuers,
+  defendant: Defendant,
+  park: AbortSignal | undefined,
+  signal: AbortSignal,
+): Promise<Worker> {
+  using either = eitherOf(signal, park)
+  return await enter(pursuers, defendant, either.signal)
+}
+
 async function enter(
   { supervisor, trials }: Pursuers,
   defendant: Defendant,
   signal: AbortSignal,
 ): Promise<Worker> {
   for (;;) {
+    signal.throwIfAborted() // a child that is ready is there at once, and looks at no signal
     const worker = await supervisor.readyWorker(signal)
     if (trials.tryToEnter(defendant)) return worker
     await trials.changed(signal)

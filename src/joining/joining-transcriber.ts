@@ -37,13 +37,18 @@ export function createJoiningTranscriber(parts: JoiningParts): JoiningTranscribe
   const works = new Works(parts)
   return {
     transcribe: (source, options, signal) =>
-      source.identity === undefined
+      source.identity === undefined || goesOnElsewhere(source)
         ? parts.transcriber.transcribe(source, options, signal)
         : works.transcribe(source, keyOf(source.identity, options), options, signal),
     detectLanguage: (source, signal) => parts.transcriber.detectLanguage(source, signal),
     awaits: (owner) => works.awaits(owner),
     [Symbol.asyncDispose]: () => works.end(),
   }
+}
+
+/** Its checkpoints are for whoever stores them: others' work has them of another beginning, or none. */
+function goesOnElsewhere({ wantsCheckpoints, resumeFrom }: AudioSource): boolean {
+  return wantsCheckpoints === true || resumeFrom !== undefined
 }
 
 /** Every option counts, in whatever order they stand: another option is another transcript, or another way to it. */

@@ -31,7 +31,10 @@ interface Charged {
   readonly account: string
 }
 
-/** Its length as soon as it is known, so that ten at once do not all find the day untouched; in the end what was heard. */
+/**
+ * Its length as soon as it is known, so that ten at once do not all find the day untouched; in the end what was heard. Work that
+ * is parked costs nothing, as any that we do not finish; so when it is resumed it costs its whole length, and that once.
+ */
 async function* charged(
   { transcriber, limits, account }: Charged,
   source: AudioSource,

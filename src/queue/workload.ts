@@ -25,8 +25,8 @@ interface WorkloadParts {
 /** One recording on the road, from its arrival to the disposal of this. Seconds are seconds of audio. */
 export interface Work extends Disposable {
   lengthIs(seconds: number): void
-  /** Its turn at the engine has come. */
-  start(): void
+  /** Its turn at the engine has come; so much of it was heard before, in another process. */
+  start(heardSeconds?: number): void
   /** So much of it has been heard, from its beginning. */
   heard(seconds: number): void
 }
@@ -66,7 +66,8 @@ export class Workload {
     this.#recordings.add(recording)
     return {
       lengthIs: (seconds) => this.#learnLength(recording, seconds),
-      start: () => this.#change(0, () => (recording.isRunning = true)),
+      start: (heardSeconds = 0) =>
+        this.#change(0, () => Object.assign(recording, { isRunning: true, heardSeconds })),
       heard: (seconds) => this.#hear(recording, seconds),
       [Symbol.dispose]: () => this.#change(0, () => this.#recordings.delete(recording)),
     }
