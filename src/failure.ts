@@ -24,6 +24,8 @@ export const FAILURES = {
   model_not_found: { status: 404, type: 'invalid_request_error' },
   method_not_allowed: { status: 405, type: 'invalid_request_error' },
   request_timeout: { status: 408, type: 'invalid_request_error' },
+  job_cancelled: { status: 409, type: 'invalid_request_error' },
+  recording_gone: { status: 410, type: 'invalid_request_error' },
   file_too_large: { status: 413, type: 'invalid_request_error' },
   unsupported_media_type: { status: 415, type: 'invalid_request_error' },
   headers_too_large: { status: 431, type: 'invalid_request_error' },

@@ -56,6 +56,8 @@ export const JobOrder = z.object({
   /** What the client calls the file. */
   fileName: z.string().exactOptional(),
   options: Options,
+  /** The result is the language alone. */
+  onlyDetectsLanguage: z.boolean().exactOptional(),
   /** How the result is told to whoever names no format. */
   format: z.enum(RESPONSE_FORMATS),
   rendering: z.object({
@@ -105,6 +107,8 @@ export interface Job {
 
 /** A finished window, as it is kept: enough to tell it to readers, and to go on after it elsewhere. */
 export interface FinishedWindow {
+  /** Counted from 0. One that is not greater than the last one's: it and what came after it do not stand any more. */
+  readonly number: number
   readonly segments: readonly Segment[]
   readonly processedSeconds: number
   readonly durationSeconds: number
@@ -127,6 +131,16 @@ export interface NumberedJobEvent {
 
 export function hasEnded({ state }: Pick<Job, 'state'>): boolean {
   return ENDED_STATES.some((ended) => ended === state)
+}
+
+/** What has been said so far: a recording may have been begun again, when a worker with another model took it up. */
+export function standingWindows(windows: Iterable<FinishedWindow>): readonly FinishedWindow[] {
+  const standing: FinishedWindow[] = []
+  for (const window of windows) {
+    while ((standing.at(-1)?.number ?? -1) >= window.number) standing.pop()
+    standing.push(window)
+  }
+  return standing
 }
 
 export function jobFailureOf({ code, message, param }: Failure): JobFailure {
