@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { ApiKeys, readApiKeys } from './api-keys.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
+import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
 
 const GIB = 1024 ** 3
 
@@ -133,6 +134,7 @@ const SETTINGS = {
     about: 'How many recordings may wait; the next one gets a 503 that says when to come back',
   },
   ...OVERLOAD_SETTINGS,
+  ...SHUTDOWN_SETTINGS,
   METRICS: {
     schema: z.enum(['key', 'open', 'off']),
     fallback: 'key',
@@ -194,6 +196,8 @@ export interface Config {
   readonly keysFile: string
   readonly metrics: MetricsAccess
   readonly diskReserveBytes: number
+  readonly shutdownDelaySeconds: number
+  readonly drainSeconds: number
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -262,6 +266,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     keysFile: keyFilePath(environment),
     metrics: read('METRICS'),
     diskReserveBytes: read('DISK_RESERVE_BYTES'),
+    shutdownDelaySeconds: read('SHUTDOWN_DELAY_SECONDS'),
+    drainSeconds: read('DRAIN_SECONDS'),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)

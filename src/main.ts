@@ -2,8 +2,8 @@
  * Reads the settings, builds the parts, listens, shuts down in order. The only place that chooses who works with whom;
  * it decides nothing about speech or HTTP.
  */
+import './young-generation.ts'
 import { once } from 'node:events'
-import type { Server } from 'node:http'
 import { createApp } from './app.ts'
 import { decode } from './audio/decode.ts'
 import { findFfmpeg } from './audio/ffmpeg.ts'
@@ -11,7 +11,8 @@ import { ISOLATION_MEANINGS } from './audio/isolation.ts'
 import { type Config, readConfig } from './config.ts'
 import { modelArguments, workerCommand } from './engine/command.ts'
 import { createEngine, type Engine } from './engine/engine.ts'
-import { FAILURES, Failure } from './failure.ts'
+import { FAILURES } from './failure.ts'
+import type { EndingServer } from './http/ending-server.ts'
 import { CONNECTION_TIMES, createHttpServer } from './http/listener.ts'
 import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
 import { KeyRing } from './keys/key-ring.ts'
@@ -23,12 +24,11 @@ import { measureChildren, measureRoad } from './measuring.ts'
 import { createMetrics } from './metrics.ts'
 import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
+import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
 import { openSpool } from './spool.ts'
 import { createTranscriber } from './transcriber.ts'
 import { diskRoomOf } from './upload/disk-room.ts'
 
-/** Running requests may finish in this time after the first signal. Shorter than compose's stop_grace_period. */
-const DRAIN_MS = 30_000
 /** After a bug, for deleting files and ending the child. */
 const CLEAN_UP_MS = 10_000
 /** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
@@ -40,7 +40,7 @@ const DECODES_AT_ONCE = 4
 async function run(config: Config, log: Log): Promise<void> {
   const stopRequested = untilStopRequested(log)
   const broken = untilBroken(log)
-  let isStopping = false
+  const ending = new Ending()
   const keys = await KeyRing.open({ fixed: config.apiKeys, file: config.keysFile, log })
   if (!keys.isAsking) {
     log.warn('no API key is set (API_KEYS, npm run keys): whoever can reach this server may use it')
@@ -75,11 +75,12 @@ async function run(config: Config, log: Log): Promise<void> {
     engineState: () => engine.state(),
     queueState: () => queueState(queue),
     requireRoom: (owner, tier) => {
-      if (isStopping) throw new Failure('shutting_down', 'The server is shutting down.')
+      ending.begun.throwIfAborted()
       // It may be the retry that joins what is there. If not, the road has no room for it.
       if (!joining.awaits(owner)) queue.workload.requireRoom(tier)
     },
-    transcriber: joining,
+    transcriber: createEndingTranscriber(joining, ending),
+    ending: ending.cut,
     keys,
     failedKeys: new FailedKeys(config.maxFailedKeysPerMinute),
     limits: clientLimits,
@@ -89,9 +90,11 @@ async function run(config: Config, log: Log): Promise<void> {
   log.info('listening', { url: reachableUrl(server, config.host) })
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
-    await Promise.race([stopRequested, engine.start().then(() => stopRequested), broken])
-    isStopping = true
-    await Promise.race([drain(server, log), broken])
+    const signal = await Promise.race([stopRequested, engine.start().then(() => stopRequested), broken])
+    // Who presses Ctrl-C has no balancer in front of us.
+    const delayMs = signal === 'SIGTERM' ? config.shutdownDelaySeconds * 1000 : 0
+    const times = { delayMs, drainMs: config.drainSeconds * 1000 }
+    await Promise.race([shutDown(server, ending, times, log), broken])
   } finally {
     server.closeAllConnections()
     server.close()
@@ -133,7 +136,11 @@ function queueState({ decoding, transcribing, workload }: ReturnType<typeof open
 }
 
 /** @throws Error when the port is taken or the address is not ours. */
-async function listen(app: ReturnType<typeof createApp>, { host, port }: Config, log: Log): Promise<Server> {
+async function listen(
+  app: ReturnType<typeof createApp>,
+  { host, port }: Config,
+  log: Log,
+): Promise<EndingServer> {
   const server = createHttpServer(app.fetch, log, CONNECTION_TIMES)
   server.listen(port, host)
   await once(server, 'listening')
@@ -141,36 +148,26 @@ async function listen(app: ReturnType<typeof createApp>, { host, port }: Config,
 }
 
 /** An address that can be pasted into a browser on this machine: the wildcard is none. */
-function reachableUrl(server: Server, host: string): string {
+function reachableUrl(server: EndingServer, host: string): string {
   const address = server.address()
   if (address === null || typeof address === 'string') throw new Error('the server listens on no port')
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
   return `http://${name.includes(':') ? `[${name}]` : name}:${address.port}`
 }
 
-/** Takes no new connections and lets the running requests finish, but not for ever. */
-async function drain(server: Server, log: Log): Promise<void> {
-  const closed = once(server, 'close')
-  server.close()
-  const tooLate = setTimeout(() => {
-    log.warn('some requests did not finish in time and are cut off', { drainMs: DRAIN_MS })
-    server.closeAllConnections()
-  }, DRAIN_MS)
-  await closed
-  clearTimeout(tooLate)
-}
+type StopSignal = 'SIGINT' | 'SIGTERM'
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
-function untilStopRequested(log: Log): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>()
-  let first: { signal: string; atMs: number } | undefined
-  const stop = (signal: 'SIGINT' | 'SIGTERM') => {
+function untilStopRequested(log: Log): Promise<StopSignal> {
+  const { promise, resolve } = Promise.withResolvers<StopSignal>()
+  let first: { signal: StopSignal; atMs: number } | undefined
+  const stop = (signal: StopSignal) => {
     const isSameWish = first?.signal === signal && Date.now() - first.atMs < SAME_WISH_MS
     if (first !== undefined && !isSameWish) process.exit(1)
     if (first !== undefined) return
     first = { signal, atMs: Date.now() }
     log.info('shutting down: running requests may finish; the same signal again ends at once', { signal })
-    resolve()
+    resolve(signal)
   }
   process.on('SIGINT', stop)
   process.on('SIGTERM', stop)

@@ -202,3 +202,52 @@ test('the road measures how fast the engine is, and foresees the wait', async ()
   other[Symbol.dispose]()
   await Promise.all(answers)
 })
+
+test('a recording that was begun elsewhere is told as a whole, and heard from where it was', async () => {
+  const { transcriber, workload } = road({
+    run: async function* () {
+      yield { kind: 'progress', processedSeconds: 2, durationSeconds: 2 }
+      yield { kind: 'segments', segments: [segment(1, ' med fløde.')] }
+      yield DONE
+    },
+    observer: {
+      waited: () => {},
+      decoded: () => {},
+      worked: () => {},
+      heard: (seconds) => heard.push(seconds),
+      done: (_done, _seconds, audioSeconds) => heard.push(audioSeconds),
+    },
+  })
+  const heard: number[] = []
+  const none = { dropped: [], warnings: [], engine: 'opaque' }
+  const resumeFrom = {
+    firstWindow: 0,
+    windows: 1,
+    endSeconds: 1.5,
+    segments: [segment(0, ' Rødgrød')],
+    ...none,
+  }
+
+  const { text, segments } = await collect(transcriber.transcribe({ path: '/a', resumeFrom }, OPTIONS, NEVER))
+
+  expect(text).toBe('Rødgrød med fløde.')
+  expect(segments.map(({ id }) => id)).toEqual([0, 1])
+  expect(heard).toEqual([0.5, 0.5])
+  expect(workload.size).toBe(0)
+})
+
+test('what the engine begins again is not told twice', async () => {
+  const { transcriber } = road({
+    run: async function* () {
+      yield { kind: 'begun_again' }
+      yield* twoWindows()
+    },
+  })
+  const none = { dropped: [], warnings: [], engine: 'opaque' }
+  const resumeFrom = { firstWindow: 0, windows: 1, endSeconds: 1, segments: [segment(0, ' Andet')], ...none }
+
+  const events = await Array.fromAsync(transcriber.transcribe({ path: '/a', resumeFrom }, OPTIONS, NEVER))
+
+  expect(events.at(-1)).toMatchObject({ transcript: { text: 'Rødgrød med fløde.' } })
+  expect(events.map(({ kind }) => kind)).not.toContain('begun_again')
+})

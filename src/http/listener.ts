@@ -3,7 +3,7 @@
  * app's own words, with a request id.
  */
 import { randomUUID } from 'node:crypto'
-import { type Server, type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http'
+import { type ServerOptions, type ServerResponse, STATUS_CODES } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { Failure } from '../failure.ts'
@@ -34,7 +34,7 @@ export function createHttpServer(
   fetch: Fetch,
   log: Log,
   { stallMs = STALL_MS, ...options }: ListenerOptions = {},
-): Server {
+): EndingServer {
   const refuse = (cause: unknown) => {
     const refusal = { failure: failureOf(cause), requestId: randomUUID() }
     report(refusal, cause, log)

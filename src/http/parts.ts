@@ -35,6 +35,8 @@ export interface Parts {
   readonly disk: DiskRoom
   readonly log: Log
   readonly metrics: Metrics
+  /** Aborts when nothing can be waited for any more: the server ends. */
+  readonly ending?: AbortSignal
   /** What rings after a while; a timer when absent. */
   readonly setAlarm?: SetAlarm
 }

@@ -18,8 +18,8 @@ export async function receiveUpload(c: Context<HttpEnv>, parts: Parts): Promise<
   requireOpenDoor(parts, c.get('clientId'), tierOfHeaders(headers))
   await using held = new AsyncDisposableStack()
   held.use(await enterWithinLimits(c, parts))
-  const { spoolDir, config, disk } = parts
-  const limits = { maxBodyBytes: config.maxUploadBytes, idleMs: IDLE_MS, disk }
+  const { spoolDir, config, disk, ending } = parts
+  const limits = { maxBodyBytes: config.maxUploadBytes, idleMs: IDLE_MS, disk, ...(ending && { ending }) }
   const { fields, file } = held.use(await receive(c.req.raw, spoolDir, limits))
   c.set('fileBytes', file.sizeBytes)
   c.set('tier', tierOf(headers, fields))

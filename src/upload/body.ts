@@ -6,6 +6,8 @@ export interface BodyLimits {
   readonly maxBodyBytes: number
   /** A client that sends next to nothing for so long has gone, or only wants to be waited for. Slow ones may take all day. */
   readonly idleMs: number
+  /** When it aborts, no more is read; its reason is what the client is told. */
+  readonly ending?: AbortSignal
 }
 
 /**
@@ -17,7 +19,7 @@ const LEAST_BYTES = 4096
 /**
  * The reader is let go, never cancelled: cancelling closes the socket, and the client would not learn why it was refused.
  *
- * @throws Failure file_too_large, request_timeout, client_closed_request
+ * @throws Failure file_too_large, request_timeout, client_closed_request; the reason of `ending`
  */
 export async function* chunksOf(
   body: Request['body'],
@@ -29,11 +31,13 @@ export async function* chunksOf(
   const reader = body.getReader()
   const letGo = () => reader.releaseLock() // makes a read that is waiting reject
   signal.addEventListener('abort', letGo)
+  limits.ending?.addEventListener('abort', letGo)
   let receivedBytes = 0
   let sinceBytes = 0
   let waitedMs = 0
   try {
     for (;;) {
+      limits.ending?.throwIfAborted()
       const askedMs = performance.now()
       const chunk = await nextChunk(reader, limits, limits.idleMs - waitedMs)
       if (chunk === undefined) return
@@ -46,6 +50,7 @@ export async function* chunksOf(
     }
   } finally {
     signal.removeEventListener('abort', letGo)
+    limits.ending?.removeEventListener('abort', letGo)
     letGo()
     void discardRest(body) // nobody waits for it: the answer goes out meanwhile
   }
@@ -65,6 +70,7 @@ async function nextChunk(
   try {
     return (await reader.read()).value
   } catch (cause) {
+    limits.ending?.throwIfAborted()
     throw isIdle ? nothingCame(limits) : hungUp(cause)
   } finally {
     clearTimeout(patience)

@@ -2,7 +2,9 @@
 import { beforeEach, expect, test } from 'vitest'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { TranscribeOptions } from '../../src/transcriber.ts'
+import { createJoiningTranscriber } from '../../src/joining/joining-transcriber.ts'
+import { createLog } from '../../src/log.ts'
+import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
 import { OPTIONS } from '../road.ts'
 import { DONE, type StartedParts, startParts } from './parts.ts'
 
@@ -175,4 +177,43 @@ test('the end of the server ends what runs and what lingers, and leaves nothing 
   expect(lingering.signal.reason).toMatchObject({ code: 'shutting_down' })
   expect(await parts.leftovers()).toEqual([])
   expect(timers.set).toBe(0)
+})
+
+test.each([
+  ['stores checkpoints', { wantsCheckpoints: true }],
+  [
+    'goes on with its own',
+    {
+      resumeFrom: {
+        firstWindow: 0,
+        windows: 1,
+        endSeconds: 1,
+        segments: [],
+        dropped: [],
+        warnings: [],
+        engine: 0,
+      },
+    },
+  ],
+])('whoever %s has work of its own', async (_what, more: Partial<AudioSource>) => {
+  const begun: AudioSource[] = []
+  const inner: Transcriber = {
+    async *transcribe(source) {
+      begun.push(source)
+      yield DONE
+    },
+    detectLanguage: () => Promise.reject(new Error('nobody asks')),
+  }
+  await using joining = createJoiningTranscriber({
+    transcriber: inner,
+    directory: '/nowhere',
+    log: createLog('silent'),
+  })
+  const source = { path: '/a', identity: 'the same', ...more }
+
+  await Promise.all(
+    [1, 2].map(() => Array.fromAsync(joining.transcribe(source, OPTIONS, new AbortController().signal))),
+  )
+
+  expect(begun).toEqual([source, source])
 })
