@@ -21,7 +21,7 @@ import { ClientLimits } from './limits/client-limits.ts'
 import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
 import { measureChildren, measureRoad } from './measuring.ts'
-import { createMetrics } from './metrics.ts'
+import { createMetrics, type Metrics } from './metrics.ts'
 import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
 import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
@@ -86,7 +86,7 @@ async function run(config: Config, log: Log): Promise<void> {
     limits: clientLimits,
   })
 
-  const server = await listen(app, config, log)
+  const server = await listen(app, config, { log, metrics })
   log.info('listening', { url: reachableUrl(server, config.host) })
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
@@ -139,9 +139,9 @@ function queueState({ decoding, transcribing, workload }: ReturnType<typeof open
 async function listen(
   app: ReturnType<typeof createApp>,
   { host, port }: Config,
-  log: Log,
+  { log, metrics }: { log: Log; metrics: Metrics },
 ): Promise<EndingServer> {
-  const server = createHttpServer(app.fetch, log, CONNECTION_TIMES)
+  const server = createHttpServer(app.fetch, log, { ...CONNECTION_TIMES, metrics })
   server.listen(port, host)
   await once(server, 'listening')
   return server

@@ -2,7 +2,7 @@
 import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { detectedJson } from '../formats/detected-json.ts'
-import { jsonContent, UPLOAD_FAILURES, uploadBody } from './document-parts.ts'
+import { jsonContent, UPLOAD_ANSWER_HEADERS, UPLOAD_FAILURES, uploadBody } from './document-parts.ts'
 import { hangUp } from './hang-up.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { DetectLanguageRequest } from './request-schemas.ts'
@@ -32,6 +32,7 @@ export const DETECT_LANGUAGE_PATHS: readonly RouteConfig[] = [
     responses: {
       200: {
         description: 'All languages, most probable first',
+        headers: UPLOAD_ANSWER_HEADERS,
         content: jsonContent(DetectLanguageResponse),
       },
       ...UPLOAD_FAILURES,

@@ -1,8 +1,10 @@
 /** Pieces from which the routes describe themselves in OpenAPI. */
-import type { RouteConfig, z } from '@hono/zod-openapi'
+import { type RouteConfig, z } from '@hono/zod-openapi'
+import { RATE_LIMIT_ANSWER_HEADERS } from './limits.ts'
 import type { UploadSchemas } from './request-schemas.ts'
 import { ErrorResponse } from './response-schemas.ts'
-import { RETRY_REQUEST_HEADERS } from './upload-identity.ts'
+import { TIER_HEADER } from './tier.ts'
+import { RETRY_ANSWER_HEADERS, RETRY_REQUEST_HEADERS } from './upload-identity.ts'
 
 type Responses = RouteConfig['responses']
 
@@ -28,6 +30,18 @@ export function jsonContent(schema: z.ZodType) {
 /** What the example of a JSON body holds; without one Swagger UI invents a value for every member: `prompt` is then "string". */
 const EXAMPLE: Readonly<Record<string, string>> = { model: 'whisper-1', language: 'da' }
 
+/** What answers to uploads may say beside their body; in the second, what joining adds. */
+export const UPLOAD_ANSWER_HEADERS = RATE_LIMIT_ANSWER_HEADERS
+export const JOINABLE_ANSWER_HEADERS = RETRY_ANSWER_HEADERS.extend(RATE_LIMIT_ANSWER_HEADERS.shape)
+
+const RETRY_AFTER = {
+  'retry-after': z.string().meta({ description: 'In how many seconds it makes sense to ask again' }),
+}
+const FAILURE_HEADERS: Partial<Record<keyof typeof MEANINGS, z.ZodObject>> = {
+  429: RATE_LIMIT_ANSWER_HEADERS.extend(RETRY_AFTER),
+  503: z.object(RETRY_AFTER),
+}
+
 /** A form with a file, or JSON with the file in base64. */
 export function uploadBody({ form, json }: UploadSchemas) {
   const fields = Object.fromEntries(Object.entries(EXAMPLE).filter(([name]) => name in json.shape))
@@ -36,7 +50,7 @@ export function uploadBody({ form, json }: UploadSchemas) {
     'multipart/form-data': { schema: form },
     'application/json': { schema: json, example },
   }
-  return { body: { required: true, content } }
+  return { body: { required: true, content }, headers: z.object(TIER_HEADER) }
 }
 
 /** The same for work that a retry may join. */
@@ -46,7 +60,11 @@ export function joinableUpload(schemas: UploadSchemas) {
 
 export function failures(...statuses: readonly (keyof typeof MEANINGS)[]): Responses {
   const content = jsonContent(ErrorResponse)
-  return Object.fromEntries(statuses.map((status) => [status, { description: MEANINGS[status], content }]))
+  const failure = (status: keyof typeof MEANINGS) => {
+    const headers = FAILURE_HEADERS[status]
+    return { description: MEANINGS[status], content, ...(headers !== undefined && { headers }) }
+  }
+  return Object.fromEntries(statuses.map((status) => [status, failure(status)]))
 }
 
 /** Every route that takes an upload may fail in these ways; openapi.ts adds what keys can do. */

@@ -1,12 +1,20 @@
 /** How a client meets its limits: before its body is read, and with the headers that say what is left. */
+import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
 import type { HttpEnv, Parts } from './parts.ts'
 
-export const RATE_LIMIT_HEADERS = [
-  'x-ratelimit-limit-requests',
-  'x-ratelimit-remaining-requests',
-  'x-ratelimit-reset-requests',
-]
+const REQUESTS = 'Where requests are limited (MAX_REQUESTS_PER_MINUTE)'
+
+/** OpenAI's names. */
+export const RATE_LIMIT_ANSWER_HEADERS = z.object({
+  'x-ratelimit-limit-requests': z.string().optional().meta({ description: `${REQUESTS}: how many a minute has` }),
+  'x-ratelimit-remaining-requests': z.string().optional().meta({ description: `${REQUESTS}: how many are left of it` }),
+  'x-ratelimit-reset-requests': z.string().optional().meta({
+    description: `${REQUESTS}: in how many seconds the next minute begins, as in \`42s\``,
+  }),
+})
+
+export const RATE_LIMIT_HEADERS = Object.keys(RATE_LIMIT_ANSWER_HEADERS.shape)
 
 /** Whose allowance a request uses: its key's, or where none is needed its address's. */
 export function accountOf(c: Context<HttpEnv>): string {

@@ -8,7 +8,9 @@ import type { Duplex } from 'node:stream'
 import { getRequestListener, RequestError } from '@hono/node-server'
 import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
+import type { Metrics } from '../metrics.ts'
 import { EndingServer } from './ending-server.ts'
+import { SECURITY_HEADERS } from './security-headers.ts'
 import { cutOffStalledReaders, STALL_MS } from './stalled-readers.ts'
 import { envelope } from './told.ts'
 
@@ -28,16 +30,21 @@ export const CONNECTION_TIMES = {
 interface ListenerOptions extends ServerOptions {
   /** How long a client may leave its answer unread. */
   readonly stallMs?: number
+  /** What is refused here, the app never hears of, and so does not count. */
+  readonly metrics?: Pick<Metrics, 'requests' | 'failures'>
 }
 
 export function createHttpServer(
   fetch: Fetch,
   log: Log,
-  { stallMs = STALL_MS, ...options }: ListenerOptions = {},
+  { stallMs = STALL_MS, metrics, ...options }: ListenerOptions = {},
 ): EndingServer {
   const refuse = (cause: unknown) => {
     const refusal = { failure: failureOf(cause), requestId: randomUUID() }
     report(refusal, cause, log)
+    const { code, status } = refusal.failure
+    metrics?.requests.add(1, { route: 'none', method: 'other', status: String(status) })
+    metrics?.failures.add(1, { code })
     return refusal
   }
   // A request without Host is answered below like any other that makes no sense; Node's own answer has no body.
@@ -92,7 +99,8 @@ interface Refusal {
 }
 
 function asResponse({ failure, requestId }: Refusal): Response {
-  return Response.json(envelope(failure), { status: failure.status, headers: { 'x-request-id': requestId } })
+  const headers = { ...SECURITY_HEADERS, 'x-request-id': requestId }
+  return Response.json(envelope(failure), { status: failure.status, headers })
 }
 
 function asBytes({ failure, requestId }: Refusal): string {
@@ -102,6 +110,7 @@ function asBytes({ failure, requestId }: Refusal): string {
     'content-type: application/json',
     `content-length: ${Buffer.byteLength(body)}`,
     `x-request-id: ${requestId}`,
+    ...Object.entries(SECURITY_HEADERS).map(([name, value]) => `${name}: ${value}`),
     'connection: close',
   ]
   return `${head.join('\r\n')}\r\n\r\n${body}`

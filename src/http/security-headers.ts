@@ -3,7 +3,7 @@ import type { MiddlewareHandler } from 'hono'
 import type { HttpEnv } from './parts.ts'
 
 /** Nothing here is a page, a frame or a script, unless it says so itself; and no address of ours goes to other sites. */
-const HEADERS = {
+export const SECURITY_HEADERS = {
   'x-content-type-options': 'nosniff',
   'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
   'x-frame-options': 'DENY',
@@ -16,7 +16,7 @@ const CACHE_CONTROL = 'no-store'
 /** Afterwards, so that whatever a route says stays as it says it. */
 export const securityHeaders: MiddlewareHandler<HttpEnv> = async (c, next) => {
   await next()
-  for (const [name, value] of Object.entries(HEADERS)) {
+  for (const [name, value] of Object.entries(SECURITY_HEADERS)) {
     if (!c.res.headers.has(name)) c.header(name, value)
   }
   if (c.req.method === 'POST' && !c.res.headers.has('cache-control')) c.header('cache-control', CACHE_CONTROL)

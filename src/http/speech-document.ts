@@ -1,9 +1,8 @@
 /** How the document shows the answers that hold speech: whole in every format, or as a stream of events. */
 import type { z } from '@hono/zod-openapi'
 import { CONTENT_TYPES } from '../formats/render.ts'
-import { failures, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import { failures, JOINABLE_ANSWER_HEADERS, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
 import { TranscriptTextDeltaEvent, TranscriptTextDoneEvent } from './response-schemas.ts'
-import { RETRY_ANSWER_HEADERS } from './upload-identity.ts'
 
 const text = { schema: { type: 'string' } } as const
 
@@ -13,7 +12,7 @@ export function speechResponses(json: z.ZodType) {
     200: {
       description:
         'The text in the `response_format` asked for. With `stream` an event stream: each `data:` line holds one of the events, the last one `[DONE]`; lines that begin with a colon say nothing but that we are still here. Without `stream`, an answer that takes long begins with whitespace, and a connection that breaks off then is a failure',
-      headers: RETRY_ANSWER_HEADERS,
+      headers: JOINABLE_ANSWER_HEADERS,
       content: {
         ...jsonContent(json),
         [CONTENT_TYPES.text]: text,

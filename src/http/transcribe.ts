@@ -5,14 +5,13 @@ import { readableJson } from '../formats/readable-json.ts'
 import type { TranscribeOptions } from '../transcriber.ts'
 import type { Transcript } from '../transcript.ts'
 import { answerAsJson } from './answer.ts'
-import { joinableUpload, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import { JOINABLE_ANSWER_HEADERS, joinableUpload, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
 import { parseForm } from './form.ts'
 import { chosenLanguage } from './language.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { TranscribeRequest } from './request-schemas.ts'
 import { TranscribeResponse } from './response-schemas.ts'
 import { TranscribeFields } from './schemas.ts'
-import { RETRY_ANSWER_HEADERS } from './upload-identity.ts'
 import { receiveUpload } from './upload-route.ts'
 
 export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
@@ -50,7 +49,7 @@ export const TRANSCRIBE_PATHS: readonly RouteConfig[] = [
     responses: {
       200: {
         description: 'The transcript',
-        headers: RETRY_ANSWER_HEADERS,
+        headers: JOINABLE_ANSWER_HEADERS,
         content: jsonContent(TranscribeResponse),
       },
       ...UPLOAD_FAILURES,

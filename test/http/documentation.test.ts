@@ -1,6 +1,7 @@
 import { Ajv2020 } from 'ajv/dist/2020.js'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { RESPONSE_FORMATS } from '../../src/formats/render.ts'
+import { RATE_LIMIT_HEADERS } from '../../src/http/limits.ts'
 import { startParts } from './parts.ts'
 
 interface Operation {
@@ -66,6 +67,19 @@ describe('openapi.json', () => {
       expect(responses['200']).toMatchObject({
         headers: { 'x-joined': { schema: { enum: ['running', 'finished'] } } },
       })
+    },
+  )
+
+  test.each(['/v1/audio/transcriptions', '/v1/audio/translations', '/transcribe', '/detect-language'])(
+    'says of %s what is left of the client’s minute, and when to come back',
+    (path) => {
+      const { parameters, responses } = document.paths[path]?.post ?? { responses: {} }
+      const left = Object.fromEntries(RATE_LIMIT_HEADERS.map((name) => [name, { schema: { type: 'string' } }]))
+
+      expect(parameters).toContainEqual(expect.objectContaining({ name: 'x-transcription-tier' }))
+      expect(responses['200']).toMatchObject({ headers: left })
+      expect(responses['429']).toMatchObject({ headers: { ...left, 'retry-after': { required: true } } })
+      expect(responses['503']).toMatchObject({ headers: { 'retry-after': { required: true } } })
     },
   )
 

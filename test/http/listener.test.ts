@@ -10,6 +10,8 @@ import OpenAI, { AuthenticationError } from 'openai'
 import { describe, expect, onTestFinished, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { createHttpServer } from '../../src/http/listener.ts'
+import { exposition } from '../../src/metrics.ts'
+import { readExposition, valueOf } from '../exposition.ts'
 import { startParts } from './parts.ts'
 
 const KEY = 'sk-our-own-key'
@@ -21,7 +23,8 @@ async function listen({
   fetch = undefined as (() => Promise<Response>) | undefined,
 } = {}) {
   const parts = await startParts(settings)
-  const server = createHttpServer(fetch ?? parts.app.fetch, parts.parts.log, options)
+  const { log, metrics } = parts.parts
+  const server = createHttpServer(fetch ?? parts.app.fetch, log, { ...options, metrics })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   onTestFinished(async () => {
     server.closeAllConnections()
@@ -57,8 +60,8 @@ describe('what is no HTTP', () => {
       400,
       'malformed_request',
     ],
-  ])('(%s) is refused in the envelope, with an id that the log knows', async (_what, sent, status, code) => {
-    const { port, logged } = await listen()
+  ])('(%s) is refused in the envelope, with an id that the log knows, and counted', async (_what, sent, status, code) => {
+    const { port, logged, parts } = await listen()
 
     const answer = await conversation(port, sent)
 
@@ -69,6 +72,12 @@ describe('what is no HTTP', () => {
     })
     expect(logged).toContainEqual(expect.objectContaining({ requestId: id, code }))
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+    expect(answer).toMatch(/\r\nx-content-type-options: nosniff\r\n/i)
+    expect(answer).toMatch(/\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n/i)
+    const families = readExposition(exposition(parts.metrics))
+    const refused = { route: 'none', method: 'other', status: String(status) }
+    expect(valueOf(families, 'hviske_http_requests_total', refused)).toBe(1)
+    expect(valueOf(families, 'hviske_failures_total', { code })).toBe(1)
   })
 
   test('headers that never end are answered with 408', async () => {
