@@ -18,6 +18,7 @@ import { requestLog } from './http/request-log.ts'
 import { rootRoutes } from './http/root.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { asFailure, envelope } from './http/told.ts'
+import { tracing } from './http/tracing.ts'
 import { transcribeRoutes } from './http/transcribe.ts'
 import { transcriptionRoutes } from './http/transcriptions.ts'
 import { translationRoutes } from './http/translations.ts'
@@ -28,13 +29,9 @@ const OPENAI_VERSION = '2020-10-01'
 export function createApp(parts: Parts): Hono<HttpEnv> {
   const app = new Hono<HttpEnv>()
   const { corsOrigins, trustedProxies, metrics } = parts.config
-  app.use(
-    requestIds(),
-    requestLog(parts.log, parts.metrics),
-    signature,
-    securityHeaders,
-    clientAddress(trustedProxies),
-  )
+  app.use(requestIds())
+  if (parts.sendSpans !== undefined) app.use(tracing(parts.sendSpans))
+  app.use(requestLog(parts.log, parts.metrics), signature, securityHeaders, clientAddress(trustedProxies))
   // Before keys are asked for: a page must be able to read that its key is wrong, and asks beforehand without one.
   if (corsOrigins.length > 0) app.use(corsFor(corsOrigins))
   app.use(authentication(parts, metrics === 'open' ? ['/metrics'] : []))

@@ -8,6 +8,7 @@ import { ApiKeys, readApiKeys } from './api-keys.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
 import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
+import { TRACING_SETTINGS } from './tracing-settings.ts'
 
 const GIB = 1024 ** 3
 
@@ -146,6 +147,7 @@ const SETTINGS = {
     about:
       'What uploads leave free on the disk of DATA_DIR (1 GiB); one that does not fit gets a 507; 0 never asks',
   },
+  ...TRACING_SETTINGS,
 } as const
 
 type SettingName = keyof typeof SETTINGS
@@ -198,6 +200,9 @@ export interface Config {
   readonly diskReserveBytes: number
   readonly shutdownDelaySeconds: number
   readonly drainSeconds: number
+  /** Undefined: requests are not traced. */
+  readonly tracesEndpoint: string | undefined
+  readonly serviceName: string
 }
 
 /** Name, default and meaning of every setting, for the README's table and its test. */
@@ -268,6 +273,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     diskReserveBytes: read('DISK_RESERVE_BYTES'),
     shutdownDelaySeconds: read('SHUTDOWN_DELAY_SECONDS'),
     drainSeconds: read('DRAIN_SECONDS'),
+    tracesEndpoint: read('OTEL_EXPORTER_OTLP_ENDPOINT') || undefined,
+    serviceName: read('OTEL_SERVICE_NAME'),
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)

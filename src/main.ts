@@ -4,6 +4,7 @@
  */
 import './young-generation.ts'
 import { once } from 'node:events'
+import packageJson from '../package.json' with { type: 'json' }
 import { createApp } from './app.ts'
 import { decode } from './audio/decode.ts'
 import { findFfmpeg } from './audio/ffmpeg.ts'
@@ -20,12 +21,13 @@ import { createChargingTranscriber } from './limits/charging-transcriber.ts'
 import { ClientLimits } from './limits/client-limits.ts'
 import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
-import { measureChildren, measureRoad } from './measuring.ts'
+import { measureChildren, measurePulses, measureRoad } from './measuring.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { Admission } from './queue/admission.ts'
 import { Workload } from './queue/workload.ts'
 import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
 import { openSpool } from './spool.ts'
+import { Collector } from './tracing/collector.ts'
 import { createTranscriber } from './transcriber.ts'
 import { diskRoomOf } from './upload/disk-room.ts'
 
@@ -53,7 +55,8 @@ async function run(config: Config, log: Log): Promise<void> {
   await using spool = await openSpool(config.dataDir)
   const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
   const metrics = createMetrics(Object.keys(FAILURES))
-  await using engine = createEngine({ command, log, onChild: measureChildren(metrics) })
+  const measured = { onChild: measureChildren(metrics), onPulse: measurePulses(metrics) }
+  await using engine = createEngine({ command, log, ...measured })
   const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
   const queue = openQueue(config, engine)
   const road = createTranscriber({
@@ -66,6 +69,7 @@ async function run(config: Config, log: Log): Promise<void> {
   const transcriber = createChargingTranscriber(road, clientLimits)
   // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
   await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
+  await using collector = collectorOf(config, log)
   const app = createApp({
     config,
     log,
@@ -84,6 +88,7 @@ async function run(config: Config, log: Log): Promise<void> {
     keys,
     failedKeys: new FailedKeys(config.maxFailedKeysPerMinute),
     limits: clientLimits,
+    ...(collector !== undefined && { sendSpans: (spans) => collector.send(spans) }),
   })
 
   const server = await listen(app, config, { log, metrics })
@@ -123,6 +128,12 @@ function clientLimitsOf(config: Config): ClientLimits {
     concurrentRequests: config.maxRequestsAtOnce,
     audioSecondsPerDay: config.maxAudioSecondsPerDay,
   })
+}
+
+function collectorOf({ tracesEndpoint, serviceName }: Config, log: Log): Collector | undefined {
+  if (tracesEndpoint === undefined) return undefined
+  const service = { name: serviceName, version: packageJson.version }
+  return new Collector({ endpoint: tracesEndpoint, service, log })
 }
 
 /** What has not been measured is left out. */

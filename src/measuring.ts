@@ -1,4 +1,5 @@
 /** Turns what the road, the engine's children and the machine tell into metrics. It knows their names for things, and measures nothing itself. */
+import type { EnginePulse } from './engine/state.ts'
 import type { Metrics } from './metrics.ts'
 import type { RoadObserver } from './road-observer.ts'
 
@@ -43,5 +44,18 @@ export function measureChildren(metrics: Metrics, nowMs = () => performance.now(
     }
     void ready.then(becameReady, () => {}) // why it never was is told elsewhere
     void exited.then(() => metrics.engineExits.add(1, { phase }))
+  }
+}
+
+/** To be called with each heartbeat. */
+export function measurePulses(metrics: Metrics) {
+  return ({ steps, slotSteps, windowsWaiting, gpu }: EnginePulse): void => {
+    metrics.decoderSteps.set(steps, {})
+    metrics.slotSteps.set(slotSteps, {})
+    metrics.windowsWaiting.become([windowsWaiting, {}])
+    metrics.gpuMemory.become(
+      [gpu?.reservedBytes, { state: 'reserved' }],
+      [gpu?.totalBytes, { state: 'total' }],
+    )
   }
 }

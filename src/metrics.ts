@@ -155,7 +155,7 @@ const ofTheQueue = () => ({
   }),
   queueLimit: new Gauge({
     name: 'hviske_queue_limit',
-    help: 'The most there may be: MAX_CONCURRENT_TRANSCRIPTIONS and MAX_QUEUE_SIZE',
+    help: 'The most there may be: MAX_CONCURRENT_TRANSCRIPTIONS and MAX_QUEUE_SIZE (0 with FAIL_FAST_WHEN_BUSY)',
     labels: ['state'],
   }),
   expectedWaitSeconds: new Gauge({
@@ -198,6 +198,23 @@ const ofTheEngine = () => ({
     labels: ['model', 'revision', 'device', 'device_name', 'compute_type', 'vad', 'version'],
   }),
   slots: new Gauge({ name: 'hviske_slots', help: 'How many windows are decoded side by side' }),
+  decoderSteps: new Counter({
+    name: 'hviske_decoder_steps_total',
+    help: 'Steps of the decoder: each moves every slot that is in use on by one token. Told by the child every five seconds; a new child begins at 0',
+  }),
+  slotSteps: new Counter({
+    name: 'hviske_decoder_slot_steps_total',
+    help: 'Slots in use, summed over these steps: divided by the steps and by hviske_slots it says how full the batches are',
+  }),
+  windowsWaiting: new Gauge({
+    name: 'hviske_windows_waiting',
+    help: 'Windows that have been found in recordings and wait for a slot',
+  }),
+  gpuMemory: new Gauge({
+    name: 'hviske_gpu_memory_bytes',
+    help: "What the Python child keeps of the GPU's memory (reserved), without CUDA's own share, and what there is (total); nothing without a GPU",
+    labels: ['state'],
+  }),
   engineMemory: new Gauge({
     name: 'hviske_engine_resident_memory_bytes',
     help: 'Resident memory of the Python child; only on Linux',

@@ -6,6 +6,8 @@ import { readConfig, SETTINGS_TABLE } from '../src/config.ts'
 test('an empty environment is enough', () => {
   expect(readConfig({})).toEqual({
     metrics: 'key',
+    serviceName: 'hviske-api',
+    tracesEndpoint: undefined,
     model: 'syvai/hviske-v2',
     modelAliases: [],
     host: '0.0.0.0',

@@ -2,7 +2,7 @@
 import { afterEach, beforeEach, expect, test } from 'vitest'
 import { createEngine } from '../src/engine/engine.ts'
 import { Failure } from '../src/failure.ts'
-import { measureChildren, measureRoad } from '../src/measuring.ts'
+import { measureChildren, measurePulses, measureRoad } from '../src/measuring.ts'
 import { createMetrics, exposition } from '../src/metrics.ts'
 import type { RoadObserver } from '../src/road-observer.ts'
 import { collect } from '../src/transcript.ts'
@@ -168,4 +168,20 @@ test('a child that ends before it is ready counts as one that was loading', asyn
 
   expect(value('hviske_engine_exits_total', { phase: 'loading' })).toBe(1)
   expect(value('hviske_engine_last_load_seconds')).toBeUndefined()
+})
+
+test('each heartbeat says how full the batches have been, and what the GPU’s memory holds', () => {
+  const measure = measurePulses(metrics)
+  measure({ steps: 10, slotSteps: 35, windowsWaiting: 3, gpu: { reservedBytes: 5, totalBytes: 9 } })
+
+  expect(value('hviske_decoder_steps_total')).toBe(10)
+  expect(value('hviske_decoder_slot_steps_total')).toBe(35)
+  expect(value('hviske_windows_waiting')).toBe(3)
+  expect(value('hviske_gpu_memory_bytes', { state: 'reserved' })).toBe(5)
+  expect(value('hviske_gpu_memory_bytes', { state: 'total' })).toBe(9)
+
+  measure({ steps: 1, slotSteps: 1, windowsWaiting: 0 }) // another child, without a GPU
+
+  expect(value('hviske_decoder_steps_total')).toBe(1)
+  expect(value('hviske_gpu_memory_bytes', { state: 'total' })).toBeUndefined()
 })

@@ -4,6 +4,8 @@ import pytest
 import torch
 from conftest import TINY_DA, load, put_pcm, read_wav, run_requests, segments_of, transcribe
 
+from whisper_worker.gpu_memory import gpu_memory
+
 pytestmark = [
     pytest.mark.gpu,
     pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device"),
@@ -26,6 +28,15 @@ def test_in_float32_a_gpu_says_what_the_cpu_says(tiny_da, spool):
     on_gpu = load(TINY_DA, device="cuda", compute_type="float32")
 
     assert transcripts(on_gpu, spool) == transcripts(tiny_da, spool)
+
+
+def test_the_memory_that_is_kept_of_the_gpu_is_told():
+    load(TINY_DA, device="cuda")
+
+    told = gpu_memory()
+
+    assert torch.cuda.memory_allocated() <= told.reserved < told.total
+    assert told.total == torch.cuda.mem_get_info()[1]
 
 
 def test_a_gpu_is_chosen_by_itself_and_its_words_have_times(spool):

@@ -258,6 +258,7 @@ def test_the_pulse_counts_the_steps_and_the_turns_of_the_loop(spool):
     assert kind == "done"
     assert pong.steps == len(model.steps_inside) == 5  # four words, the end
     assert pong.turns == 4  # the fifth is not over yet
+    assert pong.rows == sum(len(inside) for inside in model.steps_inside)
     assert observed.pulse.turns == 5
 
 

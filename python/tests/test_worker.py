@@ -1,5 +1,7 @@
 """The whole process over real pipes: with the fake model, and with the bundled one."""
 
+import signal
+
 import numpy as np
 import pytest
 from conftest import TINY_DA, detect_language, put_pcm, read_wav, silence, tone, transcribe
@@ -74,6 +76,18 @@ def test_ping_is_answered_in_the_middle_of_a_step_that_takes_long(fake, spool):
 
     assert (pong["kind"], pong["id"], pong["requests"]) == ("pong", 9, 1)
     assert (pong["is_working"], pong["turns"], pong["steps"]) == (True, 0, 0)
+
+
+def test_it_says_where_it_stands_when_asked_and_goes_on(fake, spool):
+    fake.say(transcribe(put_pcm(spool, tone(5)), prompt="[[sleep 60]]"))
+    while fake.answer(Ping(8))[-1]["requests"] == 0:
+        pass  # it has not been read yet
+
+    fake.process.send_signal(signal.SIGUSR2)
+
+    while b"loop.py" not in (line := fake.process.stderr.readline()):
+        assert line, "it ended without a word"
+    assert fake.answer(Ping(9))[-1]["id"] == 9
 
 
 def test_a_request_can_be_cancelled_while_it_is_decoded(fake, spool):

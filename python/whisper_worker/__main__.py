@@ -6,7 +6,9 @@ Exit status 0: asked to end. 3: said `fatal`.
 from __future__ import annotations
 
 import argparse
+import faulthandler
 import os
+import signal
 import sys
 import threading
 import traceback
@@ -120,7 +122,13 @@ def serve(arguments: Arguments, wire: Wire, stdin: BinaryIO, choose: Choose = ch
     model = choose(arguments, wire)
     loop = Loop(model, inbox, wire.send, arguments.spool_dir, pulse)
     loops.append(loop)
-    wire.send(model.describe())
+    ready = model.describe()
+    if ready.device == "cuda":
+        from whisper_worker.gpu_memory import gpu_memory
+
+        gpu_memory()  # torch asks the driver for the device's properties once: now, not in a pong
+        pulse.gpu_memory = gpu_memory
+    wire.send(ready)
     loop.run()
 
 
@@ -137,9 +145,20 @@ def _end_now(loops: Sequence[Loop], wire: Wire, problem: ProtocolError | None) -
         os._exit(status)  # also when Node is gone, and nobody hears the answers
 
 
+def show_stacks() -> None:
+    """Where every thread is, on stderr: when Node asks, and when a fault of C code ends us.
+
+    Node asks before it kills a child that stands still. No Python has to run for the answer.
+    """
+    faulthandler.enable()
+    if sys.platform != "win32":
+        faulthandler.register(signal.SIGUSR2)
+
+
 def main(choose: Choose = choose_model) -> int:
     arguments = parse_arguments()
     wire = Wire(claim_stdout())
+    show_stacks()
     leave_interrupts_to_parent()
     die_with_parent()
     try:

@@ -224,6 +224,7 @@ class Loop:
             self._give_up_step(error)
             return
         self._pulse.steps += 1
+        self._pulse.rows += len(self._inside)
         self._room.step()
         self._scheduler.slots = self._room.slots
         seconds = time.perf_counter() - began

@@ -265,14 +265,24 @@ class Cancelled:
 
 
 @dataclass(frozen=True)
+class GpuMemory:
+    """Bytes: what this process keeps for itself, and what the device has."""
+
+    reserved: int
+    total: int
+
+
+@dataclass(frozen=True)
 class Pong:
     kind: ClassVar[str] = "pong"
     id: int
     turns: int
     is_working: bool
     steps: int
+    rows: int
     requests: int
     windows_waiting: int
+    gpu_memory: GpuMemory | None
 
 
 @dataclass(frozen=True)

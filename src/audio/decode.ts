@@ -8,6 +8,7 @@ import { join } from 'node:path'
 import { Failure } from '../failure.ts'
 import type { Ffmpeg } from './ffmpeg.ts'
 import { GrowingPcm, type PcmFile, SAMPLES_PER_SECOND } from './growing-pcm.ts'
+import { ENCLOSURE_FAILED } from './isolation.ts'
 import { type FfmpegEnd, type FfmpegJob, runFfmpeg } from './run-ffmpeg.ts'
 import { watchGrowth } from './standstill.ts'
 import { HOLE_NOT_FILLED } from './timeline.ts'
@@ -68,15 +69,21 @@ async function writePcm(
   const pace = { periodMs: patienceMs, bytes: (patienceMs / 1000) * BYTES_PER_SECOND }
   using _watch = watchGrowth(job.outputPath, pace, () => stoodStill.abort(takesTooMuch('ffmpeg stood still')))
   const end = await runFfmpeg(ffmpeg, job, AbortSignal.any([signal, stoodStill.signal]))
-  if (end.exitCode !== 0) throw refusal(end)
+  // ffmpeg says so, and calls it a success, when it is the last bytes that the disk does not take.
+  if (end.exitCode !== 0 || isDiskFull(end)) throw refusal(end)
   if (end.stderr.includes(HOLE_NOT_FILLED)) throw unreadable(end.stderr)
   // A header's duration may be a lie or missing; the bytes that came out are neither.
   refuseWrongLength((await stat(job.outputPath)).size / BYTES_PER_SECOND, job.maxSeconds)
 }
 
-function refusal({ exitCode, signal, stderr }: FfmpegEnd): Failure {
+function isDiskFull({ stderr }: FfmpegEnd): boolean {
+  return stderr.includes('No space left on device') || stderr.includes('Disk quota exceeded')
+}
+
+function refusal(end: FfmpegEnd): Failure {
+  const { exitCode, signal, isKilledFromOutside, stderr } = end
   const what = `ffmpeg ended with ${signal ?? `code ${exitCode}`}: ${stderr}`
-  if (stderr.includes('No space left on device') || stderr.includes('Disk quota exceeded')) {
+  if (isDiskFull(end)) {
     return new Failure('insufficient_storage', 'The server has no room left for decoded audio.', {
       cause: new Error(what),
     })
@@ -86,6 +93,10 @@ function refusal({ exitCode, signal, stderr }: FfmpegEnd): Failure {
       param: 'file',
       cause: new Error(what),
     })
+  }
+  if (isKilledFromOutside || ENCLOSURE_FAILED.test(stderr)) {
+    const message = 'The decoding of this recording was ended from outside. Please try again.'
+    return new Failure('engine_failed', message, { cause: new Error(what) })
   }
   // The limits end ffmpeg with a signal: such a file is made to exhaust us, or as good as.
   return signal === undefined ? unreadable(what) : takesTooMuch(what)

@@ -43,11 +43,18 @@ export function enclosure(level: IsolationLevel, ffmpegPath: string, job: Ffmpeg
   }
 }
 
+/** What the programs that shut ffmpeg in say when they cannot: what worked at the start need not work for ever. */
+export const ENCLOSURE_FAILED = /^(?:bwrap|unshare|prlimit): /m
+
+/** One core decodes several hundred times faster than real time; ten times is somebody's trap. */
+export function processorSeconds(maxSeconds: number): number {
+  return 60 + Math.ceil(maxSeconds / 10)
+}
+
 function limits({ maxSeconds }: FfmpegJob): string[] {
   return [
     ['nice', '-n', String(NICENESS), 'prlimit', `--as=${2048 * MIB}`],
-    // One core decodes several hundred times faster than real time; ten times is somebody's trap.
-    [`--cpu=${60 + Math.ceil(maxSeconds / 10)}`, `--fsize=${32_000 * (maxSeconds + 1) + MIB}`],
+    [`--cpu=${processorSeconds(maxSeconds)}`, `--fsize=${32_000 * (maxSeconds + 1) + MIB}`],
     ['--core=0', '--nofile=64', '--'],
   ].flat()
 }

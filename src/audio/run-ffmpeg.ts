@@ -3,10 +3,10 @@
  * Every flag answers an attack or a loss that was seen; `test/audio/decode.test.ts` shows most of them.
  */
 import { open } from 'node:fs/promises'
-import { constants } from 'node:os'
+import { availableParallelism, constants } from 'node:os'
 import { execa } from 'execa'
 import type { Ffmpeg } from './ffmpeg.ts'
-import { enclosure } from './isolation.ts'
+import { enclosure, processorSeconds } from './isolation.ts'
 import { TIMELINE_FILTER } from './timeline.ts'
 
 export interface FfmpegJob {
@@ -18,12 +18,18 @@ export interface FfmpegJob {
 export interface FfmpegEnd {
   readonly exitCode: number | undefined
   readonly signal: string | undefined
+  /** Somebody else ended it: the kernel for want of memory, an operator, whoever ends all processes of a service. It says nothing of the file. */
+  readonly isKilledFromOutside: boolean
   /** The end of what it said. */
   readonly stderr: string
 }
 
 const MIB = 1024 ** 2
 const KEPT_STDERR_CHARACTERS = 4096
+/** Whoever takes ffmpeg over shall not find the clients' keys, nor that of the Hugging Face Hub. */
+const NO_SECRETS = { API_KEYS: '', HF_TOKEN: '', HUGGING_FACE_HUB_TOKEN: '' }
+/** ffmpeg's own code when a signal has asked it to end; other failures that give it say why. */
+const ASKED_TO_END = 255
 
 /** @throws the signal's reason, once ffmpeg is dead; Error when ffmpeg cannot be started. */
 export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSignal): Promise<FfmpegEnd> {
@@ -33,13 +39,14 @@ export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSig
   // Only a file that is there can be shown to ffmpeg alone, without the directory around it.
   await (await open(job.outputPath, 'a', 0o600)).close()
   signal.throwIfAborted() // from here on the listener below hears of it
+  const startedMs = performance.now()
   const child = execa(file, args, {
     stdin: 'ignore',
     stdout: 'ignore',
     stderr: 'pipe',
     buffer: false,
     reject: false,
-    env: { API_KEYS: '' }, // whoever takes ffmpeg over shall not find the clients' keys
+    env: NO_SECRETS,
     // Its own process group: a Ctrl-C for the server must not end a decoding that may still finish.
     detached: true,
   })
@@ -51,11 +58,20 @@ export async function runFfmpeg(ffmpeg: Ffmpeg, job: FfmpegJob, signal: AbortSig
     signal.throwIfAborted()
     if (child.pid === undefined) throw new Error(`${file} could not be started`, { cause: result.cause })
     const { exitCode } = result
-    return { exitCode, signal: result.signal ?? signalToldBy(ffmpeg, exitCode), stderr }
+    const endedBy = result.signal ?? signalToldBy(ffmpeg, exitCode)
+    const seconds = (performance.now() - startedMs) / 1000
+    const wasAsked = endedBy === undefined && exitCode === ASKED_TO_END && stderr === ''
+    const isKilledFromOutside = (endedBy === 'SIGKILL' && !mayHaveUsedUp(job, seconds)) || wasAsked
+    return { exitCode, signal: endedBy, isKilledFromOutside, stderr }
   } finally {
     process.off('exit', kill)
     signal.removeEventListener('abort', kill)
   }
+}
+
+/** Of its limits, only that of processor time kills; and in so many seconds it cannot have used more than all cores have. */
+function mayHaveUsedUp({ maxSeconds }: FfmpegJob, seconds: number): boolean {
+  return seconds * availableParallelism() >= processorSeconds(maxSeconds)
 }
 
 /** bubblewrap tells of a signal as shells do. ffmpeg's own codes may be as high, and mean something else. */

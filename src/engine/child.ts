@@ -26,7 +26,10 @@ interface ChildListeners {
   readonly onLogLine: (line: string) => void
 }
 
-const KEPT_LOG_LINES = 20
+/** The stacks of several threads. */
+const KEPT_LOG_LINES = 60
+/** Python writes its stacks at once, if it can. */
+const LAST_WORDS_MS = 1000
 const PIPE_GRACE_MS = 1000
 
 function spawn({ file, args, cwd, environment }: WorkerCommand) {
@@ -80,7 +83,7 @@ export class Child {
     this.#process.stdin.end()
   }
 
-  signal(name: 'SIGTERM' | 'SIGKILL'): void {
+  signal(name: 'SIGTERM' | 'SIGKILL' | 'SIGUSR2'): void {
     this.#process.kill(name)
   }
 
@@ -88,6 +91,13 @@ export class Child {
   kill(reason: unknown): void {
     this.#killedFor ??= reason
     this.signal('SIGKILL')
+  }
+
+  /** Asks it first to write on its log where each of its threads is. */
+  killAfterLastWords(reason: unknown): void {
+    this.#killedFor ??= reason
+    this.signal('SIGUSR2')
+    setTimeout(() => this.signal('SIGKILL'), LAST_WORDS_MS).unref()
   }
 
   async #live(): Promise<ChildEnd> {

@@ -10,14 +10,14 @@ import { Channel } from './channel.ts'
 import { makerOf } from './checkpoints.ts'
 import type { WorkerCommand } from './command.ts'
 import type { EngineEvent, EngineRequest, PcmSource } from './events.ts'
-import { toDetectedLanguage, toDetectQuestion } from './from-wire.ts'
+import { toDetectedLanguage, toDetectQuestion, toPulse } from './from-wire.ts'
 import { Headway } from './headway.ts'
 import type { HeartbeatParts } from './heartbeat.ts'
 import { LoadingForecast } from './loading-forecast.ts'
 import { loadingLog } from './loading-log.ts'
 import type { Answer } from './protocol.ts'
 import { type Pursued, pursue } from './pursuit.ts'
-import type { EngineState } from './state.ts'
+import type { EnginePulse, EngineState } from './state.ts'
 import { type Clock, Supervisor } from './supervisor.ts'
 import { Trials } from './trials.ts'
 import { type StopDeadlines, Worker } from './worker.ts'
@@ -49,6 +49,8 @@ export interface EngineParts {
   readonly clock?: Clock
   /** Told of each child when it has been started, for whoever counts them. */
   readonly onChild?: (child: Pick<Worker, 'ready' | 'exited'>) => void
+  /** Told with each heartbeat how the child is doing. */
+  readonly onPulse?: (pulse: EnginePulse) => void
 }
 
 interface Inside {
@@ -69,6 +71,8 @@ const BEAT_MS = 5000
 const HEARTBEAT: HeartbeatParts = {
   nextBeat: (signal) => sleep(BEAT_MS, undefined, { signal, ref: false }),
   mostUnanswered: 6,
+  // Importing torch from a cold disk and starting CUDA keep all of Python waiting, threads included.
+  mostUnansweredWhileLoading: 60,
   mostInOneTurn: 60,
 }
 
@@ -100,6 +104,7 @@ export function createEngine(parts: EngineParts): Engine {
     },
     stopDeadlines: parts.stopDeadlines ?? STOP_DEADLINES,
     heartbeat: parts.heartbeat ?? HEARTBEAT,
+    onPong: (pong) => parts.onPulse?.(toPulse(pong)),
     clock,
     log,
   })

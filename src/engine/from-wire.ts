@@ -10,12 +10,13 @@ import {
   type DetectedMessage,
   type DoneMessage,
   type FailedMessage,
+  type PongMessage,
   type Question,
   type ReadyMessage,
   type WindowMessage,
   SpeechDetection as WireSpeechDetection,
 } from './protocol.ts'
-import type { EngineFacts } from './state.ts'
+import type { EngineFacts, EnginePulse } from './state.ts'
 
 type WireSegment = WindowMessage['segments'][number]
 
@@ -82,6 +83,15 @@ export function toFacts(ready: ReadyMessage, readyAtUnixSeconds: number): Engine
     reasons: ready.reasons,
     versions: ready.versions,
     readyAtUnixSeconds,
+  }
+}
+
+export function toPulse({ steps, rows, windows_waiting, gpu_memory }: PongMessage): EnginePulse {
+  return {
+    steps,
+    slotSteps: rows,
+    windowsWaiting: windows_waiting,
+    ...(gpu_memory !== null && { gpu: { reservedBytes: gpu_memory.reserved, totalBytes: gpu_memory.total } }),
   }
 }
 

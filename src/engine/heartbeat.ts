@@ -9,6 +9,8 @@ export interface HeartbeatParts {
   readonly nextBeat: (signal: AbortSignal) => Promise<void>
   /** A ping that so many beats have not seen answered will not be. */
   readonly mostUnanswered: number
+  /** The same of a child that is not ready yet. */
+  readonly mostUnansweredWhileLoading: number
   /** So many beats the loop may spend in one turn. */
   readonly mostInOneTurn: number
 }
@@ -21,7 +23,7 @@ interface Patient {
 /** Resolves with what is wrong with it, when something is. @throws the signal's reason. */
 export async function whatIsWrong(
   child: Patient,
-  { nextBeat, mostUnanswered, mostInOneTurn }: HeartbeatParts,
+  { nextBeat, mostUnanswered, mostInOneTurn }: Omit<HeartbeatParts, 'mostUnansweredWhileLoading'>,
   signal: AbortSignal,
 ): Promise<string> {
   let turns = -1
@@ -42,4 +44,17 @@ export async function whatIsWrong(
     if (beatsInTurn === mostInOneTurn)
       return `it stood still in the middle of its work for ${beatsInTurn} heartbeats`
   }
+}
+
+/**
+ * The same of a child that is not ready yet: it may be downloading, and takes as long as it takes, but its process lives. The
+ * first ping comes after a beat; many are ready by then.
+ */
+export async function whatIsWrongWhileLoading(
+  child: Patient,
+  { nextBeat, mostUnansweredWhileLoading: mostUnanswered, mostInOneTurn }: HeartbeatParts,
+  signal: AbortSignal,
+): Promise<string> {
+  await nextBeat(signal)
+  return whatIsWrong(child, { nextBeat, mostUnanswered, mostInOneTurn }, signal)
 }

@@ -160,8 +160,12 @@ const Pong = z.strictObject({
   turns: z.int().nonnegative(),
   is_working: z.boolean(),
   steps: z.int().nonnegative(),
+  /** Slots in use, summed over the steps. */
+  rows: z.int().nonnegative(),
   requests: z.int().nonnegative(),
   windows_waiting: z.int().nonnegative(),
+  /** Bytes. */
+  gpu_memory: z.strictObject({ reserved: z.int().nonnegative(), total: z.int().positive() }).nullable(),
 })
 
 /** What the child may say about one request; all but the first three are final and come exactly once. */

@@ -38,6 +38,17 @@ export type EngineState =
   | { readonly phase: 'failed'; readonly message: string }
   | { readonly phase: 'stopped' }
 
+/** How a child is doing, as it told last. Sums count from its start. */
+export interface EnginePulse {
+  /** Of the decoder: each moves every slot that is in use on by one token. */
+  readonly steps: number
+  /** Slots in use, summed over those steps. */
+  readonly slotSteps: number
+  readonly windowsWaiting: number
+  /** Absent: there is no GPU. */
+  readonly gpu?: { readonly reservedBytes: number; readonly totalBytes: number }
+}
+
 /** What everybody is told who wants something of an engine that rests. */
 export function restingFailure({
   retryInSeconds,

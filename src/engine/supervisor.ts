@@ -6,9 +6,9 @@ import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import { until } from '../until.ts'
 import { toFacts } from './from-wire.ts'
-import { type HeartbeatParts, whatIsWrong } from './heartbeat.ts'
+import { type HeartbeatParts, whatIsWrong, whatIsWrongWhileLoading } from './heartbeat.ts'
 import { describeLoading } from './loading-log.ts'
-import type { LoadingMessage } from './protocol.ts'
+import type { LoadingMessage, PongMessage, ReadyMessage } from './protocol.ts'
 import { type EngineState, restingFailure } from './state.ts'
 import type { StopDeadlines, Worker } from './worker.ts'
 import type { WorkerExit } from './worker-exit.ts'
@@ -26,6 +26,8 @@ export interface SupervisorParts {
   readonly startWorker: (onLoading: (progress: LoadingMessage) => void) => Worker
   readonly stopDeadlines: StopDeadlines
   readonly heartbeat: HeartbeatParts
+  /** Told of each answer to a heartbeat. */
+  readonly onPong?: (pong: PongMessage) => void
   readonly clock: Clock
   readonly log: Log
 }
@@ -130,7 +132,7 @@ export class Supervisor {
     )
     this.#worker = worker
     try {
-      const facts = toFacts(await worker.ready, Math.floor(clock.nowMs() / 1000))
+      const facts = toFacts(await this.#readinessOf(worker), Math.floor(clock.nowMs() / 1000))
       const readyAtMs = clock.nowMs()
       this.#wasReady = true
       log.info(`ready: ${facts.modelId} on ${facts.deviceName}`, { pid: worker.pid, ...facts })
@@ -171,19 +173,33 @@ export class Supervisor {
     this.#become({ phase: 'loading', message: 'restarting after a crash', fraction: null })
   }
 
-  /** One that does not live any more, or does nothing, is made to leave. */
+  /** Until it is ready. @throws WorkerExit when it never will be. */
+  async #readinessOf(worker: Worker): Promise<ReadyMessage> {
+    using _watch = this.#watch(worker, whatIsWrongWhileLoading)
+    return await worker.ready
+  }
+
   async #exitOf(worker: Worker): Promise<WorkerExit> {
-    const gone = new AbortController()
-    const signal = AbortSignal.any([gone.signal, this.#stopping.signal])
-    whatIsWrong(worker, this.#parts.heartbeat, signal).then(
-      (problem) => worker.kill(new Error(problem)),
-      () => {}, // it left by itself, or is about to
-    )
-    try {
-      return await worker.exited
-    } finally {
-      gone.abort()
+    using _watch = this.#watch(worker, whatIsWrong)
+    return await worker.exited
+  }
+
+  /** One that does not live any more, or does nothing, is made to leave. Disposing ends the watch. */
+  #watch(worker: Worker, diagnose: typeof whatIsWrongWhileLoading): Disposable {
+    const { heartbeat, onPong } = this.#parts
+    const over = new AbortController()
+    const patient = {
+      ping: async () => {
+        const pong = await worker.ping()
+        onPong?.(pong)
+        return pong
+      },
     }
+    diagnose(patient, heartbeat, AbortSignal.any([over.signal, this.#stopping.signal])).then(
+      (problem) => worker.giveUp(new Error(problem)),
+      () => {}, // it left by itself, or is about to; or it is ready
+    )
+    return { [Symbol.dispose]: () => over.abort() }
   }
 
   #become(state: EngineState): void {

@@ -121,9 +121,9 @@ export class Worker {
     throw new Error('the answers to a ping ended without one')
   }
 
-  /** Ends it at once, for a reason that its exit then gives. */
-  kill(reason: Error): void {
-    this.#child.kill(reason)
+  /** Ends it, for a reason that its exit then gives; first it may say where it stands. */
+  giveUp(reason: Error): void {
+    this.#child.killAfterLastWords(reason)
   }
 
   async #tellGrowth(
@@ -210,9 +210,10 @@ export class Worker {
       case 'detected':
       case 'failed':
       case 'cancelled':
-      case 'pong':
         this.#expect('ready', message.kind)
         this.#hasAnswered ||= message.kind === 'done' || message.kind === 'detected'
+        return this.#requests.deliver(message)
+      case 'pong': // whatever it does; that it is owed one is all that counts
         return this.#requests.deliver(message)
       default:
         message satisfies never

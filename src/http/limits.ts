@@ -7,11 +7,20 @@ const REQUESTS = 'Where requests are limited (MAX_REQUESTS_PER_MINUTE)'
 
 /** OpenAI's names. */
 export const RATE_LIMIT_ANSWER_HEADERS = z.object({
-  'x-ratelimit-limit-requests': z.string().optional().meta({ description: `${REQUESTS}: how many a minute has` }),
-  'x-ratelimit-remaining-requests': z.string().optional().meta({ description: `${REQUESTS}: how many are left of it` }),
-  'x-ratelimit-reset-requests': z.string().optional().meta({
-    description: `${REQUESTS}: in how many seconds the next minute begins, as in \`42s\``,
-  }),
+  'x-ratelimit-limit-requests': z
+    .string()
+    .optional()
+    .meta({ description: `${REQUESTS}: how many a minute has` }),
+  'x-ratelimit-remaining-requests': z
+    .string()
+    .optional()
+    .meta({ description: `${REQUESTS}: how many are left of it` }),
+  'x-ratelimit-reset-requests': z
+    .string()
+    .optional()
+    .meta({
+      description: `${REQUESTS}: in how many seconds the next minute begins, as in \`42s\``,
+    }),
 })
 
 export const RATE_LIMIT_HEADERS = Object.keys(RATE_LIMIT_ANSWER_HEADERS.shape)

@@ -37,6 +37,9 @@ function lookAtEngine({ metrics, engineState, config }: Parts): void {
   if (state.phase !== 'ready') {
     metrics.model.become()
     metrics.slots.become()
+    // What the last child told is not true any more.
+    metrics.windowsWaiting.become()
+    metrics.gpuMemory.become()
     return
   }
   const { revision, device, deviceName, computeType, vad, slots } = state.facts
@@ -51,7 +54,7 @@ function lookAtQueue({ metrics, queueState, config }: Parts): void {
   metrics.queueLength.become([active, { state: 'active' }], [waiting, { state: 'waiting' }])
   metrics.queueLimit.become(
     [config.maxConcurrentTranscriptions, { state: 'active' }],
-    [config.maxQueueSize, { state: 'waiting' }],
+    [config.failsFastWhenBusy ? 0 : config.maxQueueSize, { state: 'waiting' }],
   )
   metrics.expectedWaitSeconds.become([waitSeconds, {}])
 }

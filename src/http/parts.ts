@@ -8,6 +8,7 @@ import type { FailedKeys } from '../limits/failed-keys.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
+import type { RequestTrace, Span } from '../tracing/request-trace.ts'
 import type { DiskRoom } from '../upload/disk-room.ts'
 import type { SetAlarm } from './patience.ts'
 import type { SpeechFacts } from './speech-facts.ts'
@@ -37,6 +38,8 @@ export interface Parts {
   readonly metrics: Metrics
   /** Aborts when nothing can be waited for any more: the server ends. */
   readonly ending?: AbortSignal
+  /** Where the spans of a request go. Absent: there are none. */
+  readonly sendSpans?: (spans: readonly Span[]) => void
   /** What rings after a while; a timer when absent. */
   readonly setAlarm?: SetAlarm
 }
@@ -59,6 +62,8 @@ export interface HttpEnv {
     clientId?: string
     /** What this request joined instead of starting it again. */
     joined?: 'running' | 'finished'
+    /** Absent: nobody wants to know. */
+    trace?: RequestTrace
     /** What the client was told went wrong, when that is the whole answer. */
     failureCode?: FailureCode
   }

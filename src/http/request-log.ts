@@ -8,7 +8,7 @@ import type { HttpEnv } from './parts.ts'
 import { speechLine } from './speech-facts.ts'
 
 /** Containers and Prometheus ask every few seconds; that would bury the rest. */
-const ASKED_ALL_THE_TIME: ReadonlySet<string> = new Set([
+export const ASKED_ALL_THE_TIME: ReadonlySet<string> = new Set([
   '/health',
   '/livez',
   '/readyz',
@@ -56,6 +56,7 @@ function write(c: Context<HttpEnv>, log: Log, ending: object): void {
     path,
     status: c.res.status,
     requestId: c.get('requestId'),
+    traceId: c.get('trace')?.traceId,
     client: c.get('clientId'),
     bytes: bytesOf(c),
     tier: c.get('tier'),
@@ -85,13 +86,13 @@ function measure(c: Context<HttpEnv>, metrics: Metrics, ms: number, code: Failur
 }
 
 /** As it was mounted, never as it was asked for: paths are the clients' to choose, and there is no end of them. */
-function routeOf(c: Context<HttpEnv>): string {
+export function routeOf(c: Context<HttpEnv>): string {
   const route = matchedRoutes(c).findLast(({ method }) => method !== 'ALL')
   return route === undefined ? 'none' : route.path.replace(/:(\w+)\{[^}]*\}/g, '{$1}')
 }
 
 const METHODS: ReadonlySet<string> = new Set(['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'])
 
-function methodOf({ req: { method } }: Context<HttpEnv>): string {
+export function methodOf({ req: { method } }: Context<HttpEnv>): string {
   return METHODS.has(method) ? method : 'other'
 }

@@ -11,6 +11,7 @@ import type { Upload } from '../upload/receive.ts'
 import { accountOf } from './limits.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { noteRoad } from './speech-facts.ts'
+import { traceRoad } from './tracing.ts'
 import { TIER_HEADER } from './tier.ts'
 
 const JOINED_HEADER = 'x-joined'
@@ -57,7 +58,8 @@ export function audioSource(c: Context<HttpEnv>, { config }: Parts, { file }: Up
 export function plainSource(c: Context<HttpEnv>, path: string): AudioSource {
   const [owner, tier] = [c.get('clientId'), c.get('tier')]
   const account = accountOf(c)
-  const observer = noteRoad(c.get('speech'))
+  const [facts, trace] = [noteRoad(c.get('speech')), c.get('trace')]
+  const observer = trace === undefined ? facts : traceRoad(trace, facts)
   return {
     path,
     account,

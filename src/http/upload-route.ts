@@ -20,7 +20,11 @@ export async function receiveUpload(c: Context<HttpEnv>, parts: Parts): Promise<
   held.use(await enterWithinLimits(c, parts))
   const { spoolDir, config, disk, ending } = parts
   const limits = { maxBodyBytes: config.maxUploadBytes, idleMs: IDLE_MS, disk, ...(ending && { ending }) }
+  const beganMs = performance.now()
   const { fields, file } = held.use(await receive(c.req.raw, spoolDir, limits))
+  c.get('trace')?.stage('upload', (performance.now() - beganMs) / 1000, {
+    'hviske.upload_bytes': file.sizeBytes,
+  })
   c.set('fileBytes', file.sizeBytes)
   c.set('tier', tierOf(headers, fields))
   const whole = held.move() // the answer disposes of the upload, and so ends what counts as one request

@@ -63,10 +63,13 @@ async function nextChunk(
   withinMs: number,
 ): Promise<Uint8Array | undefined> {
   let isIdle = false
-  const patience = setTimeout(() => {
+  let lastLook: NodeJS.Immediate | undefined
+  const giveUp = () => {
     isIdle = true
     reader.releaseLock()
-  }, withinMs)
+  }
+  // What arrived while we ourselves stood still lies there unread; it is read before the next turn of the event loop.
+  const patience = setTimeout(() => (lastLook = setImmediate(giveUp)), withinMs)
   try {
     return (await reader.read()).value
   } catch (cause) {
@@ -74,6 +77,7 @@ async function nextChunk(
     throw isIdle ? nothingCame(limits) : hungUp(cause)
   } finally {
     clearTimeout(patience)
+    clearImmediate(lastLook)
   }
 }
 

@@ -1,7 +1,7 @@
 /** The file of an upload while it is written: counted and hashed on its way to the disk. It does not know what kind of body it came in. */
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
-import { type Claim, isDiskFull, noRoom } from './disk-room.ts'
+import type { Claim } from './disk-room.ts'
 
 export class SpooledFile implements AsyncDisposable {
   readonly path: string
@@ -21,15 +21,13 @@ export class SpooledFile implements AsyncDisposable {
     this.#claim = claim
   }
 
-  /** @throws Failure insufficient_storage */
+  /** @throws Failure insufficient_storage when no more is promised; what the disk says when it is full all the same. */
   async write(bytes: Uint8Array): Promise<void> {
     await this.#claim.take(bytes.byteLength)
     const written = this.#handle.appendFile(bytes)
     this.#hash.update(bytes) // while a thread of the pool writes them
     this.#sizeBytes += bytes.byteLength
-    await written.catch((error: unknown) => {
-      throw isDiskFull(error) ? noRoom(error) : error
-    })
+    await written
   }
 
   get sizeBytes(): number {

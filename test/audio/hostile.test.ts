@@ -1,11 +1,14 @@
-import { readFile, writeFile } from 'node:fs/promises'
+import { once } from 'node:events'
+import { readFile, stat, writeFile } from 'node:fs/promises'
+import { type AddressInfo, createServer } from 'node:net'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { expect, onTestFinished, test } from 'vitest'
 import { decode } from '../../src/audio/decode.ts'
+import { runFfmpeg } from '../../src/audio/run-ffmpeg.ts'
 import { Failure } from '../../src/failure.ts'
 import { HOSTILE, STRANGE, type WavClaims, wav } from './hostile-files.ts'
-import { FFMPEG, openWorkbench, tone, type Workbench } from './recordings.ts'
+import { FFMPEG, openWorkbench, picture, tone, type Workbench } from './recordings.ts'
 
 const NEVER = new AbortController().signal
 const MAX_SECONDS = 4000
@@ -54,6 +57,41 @@ test('an mp4 that says its sound lies in another file does not get that file', a
 
   expect(seconds).toBeLessThan(1.1)
   expect(await bench.spooled()).toEqual([])
+})
+
+test('were a playlist opened in spite of all, it would reach no server', async () => {
+  let visits = 0
+  const server = createServer((socket) => {
+    visits++
+    socket.destroy()
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  onTestFinished(() => void server.close())
+  const { port } = server.address() as AddressInfo
+  const bench = await workbench()
+  const inputPath = join(bench.directory, 'a.m3u8')
+  const address = `http://127.0.0.1:${port}/a.ts`
+  await writeFile(inputPath, `#EXTM3U\n#EXT-X-TARGETDURATION:9\n#EXTINF:9,\n${address}\n#EXT-X-ENDLIST\n`)
+  const isolation = FFMPEG.isolation === 'none' ? 'none' : 'limits'
+  const open = { ...FFMPEG, isolation, demuxers: [...FFMPEG.demuxers, 'hls'] } as const
+
+  const outputPath = join(bench.spool, 'out.pcm')
+  const { exitCode } = await runFfmpeg(open, { inputPath, outputPath, maxSeconds: 10 }, NEVER)
+
+  expect(exitCode).not.toBe(0)
+  expect(visits).toBe(0)
+})
+
+test('a video decoder is not even opened, and so neither are its holes (CVE-2026-8461 was in this one)', async () => {
+  const bench = await workbench()
+  const inputPath = await bench.make(...tone(1), ...picture(1), '-c:v', 'magicyuv', 'a.mkv')
+  const outputPath = join(bench.spool, 'out.pcm')
+
+  const { exitCode, stderr } = await runFfmpeg(FFMPEG, { inputPath, outputPath, maxSeconds: 10 }, NEVER)
+
+  expect(exitCode).toBe(0)
+  expect((await stat(outputPath)).size).toBeGreaterThan(31_000)
+  expect(stderr).toContain('Codec (magicyuv) not on whitelist')
 })
 
 test('whatever a WAV header says, the answer is a refusal or a recording no longer than allowed', async () => {

@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test, vi } from 'vitest'
 import type { Ffmpeg } from '../../src/audio/ffmpeg.ts'
 import { enclosure, ISOLATION_LEVELS, ISOLATION_MEANINGS } from '../../src/audio/isolation.ts'
 import { runFfmpeg } from '../../src/audio/run-ffmpeg.ts'
@@ -71,6 +71,16 @@ test.skipIf(FFMPEG.isolation !== 'bubblewrap')(
     expect((await inItsPlace(look, { isolation: 'none' })).output).toContain('another.pcm')
   },
 )
+
+test('it inherits no secrets, however little shuts it in', async () => {
+  for (const name of ['API_KEYS', 'HF_TOKEN', 'HUGGING_FACE_HUB_TOKEN']) vi.stubEnv(name, 'a-secret')
+  onTestFinished(() => void vi.unstubAllEnvs())
+
+  const { output } = await inItsPlace('env', { isolation: 'none' })
+
+  expect(output).toContain('PATH=')
+  expect(output).not.toContain('a-secret')
+})
 
 test('each level says what it means, and the strongest is tried first', () => {
   const job = { inputPath: '/in', outputPath: '/out', maxSeconds: 60 }

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { readExposition, valueOf } from '../exposition.ts'
 import { hasPromtool, promtool, WHY_SKIPPED } from '../observability/promtool.ts'
+import { attributesOf, startCollector } from '../tracing/collector-server.ts'
 import { AUDIO, type RunningServer, startServer } from './server.ts'
 
 const KEY = 'sk-our-own-key'
@@ -11,10 +12,13 @@ const PROMPT = 'Sønderjylland'
 const FILE = 'fortroligt.wav'
 
 let server: RunningServer
+let collector: Awaited<ReturnType<typeof startCollector>>
 /** What the recordings said. */
 const texts: string[] = []
 beforeAll(async () => {
-  server = await startServer({ API_KEYS: KEY, LOG_LEVEL: 'debug' })
+  collector = await startCollector()
+  const traced = { OTEL_EXPORTER_OTLP_ENDPOINT: collector.endpoint, OTEL_SERVICE_NAME: 'the-test' }
+  server = await startServer({ API_KEYS: KEY, LOG_LEVEL: 'debug', ...traced })
   const post = async (file: Uint8Array<ArrayBuffer>, fields: Record<string, string>) => {
     const body = new FormData()
     for (const [name, value] of Object.entries({ prompt: PROMPT, ...fields })) body.append(name, value)
@@ -30,6 +34,7 @@ beforeAll(async () => {
 })
 afterAll(async () => {
   await server.stop()
+  await collector[Symbol.asyncDispose]()
 })
 
 const scrape = async () => {
@@ -105,4 +110,29 @@ test('nothing that was said or asked, no key and no name of a file is in the log
 
   expect(words.length).toBeGreaterThan(2)
   for (const secret of [KEY, PROMPT, FILE, ...texts, ...words]) expect(log).not.toContain(secret)
+})
+
+test('each recording is a trace at the collector, with its stages', async () => {
+  const route = '/v1/audio/transcriptions'
+  const requests = () =>
+    collector.spans().filter((span) => span.kind === 2 && attributesOf(span)['http.route'] === route)
+  await expect.poll(() => requests().length, { timeout: 10_000 }).toBeGreaterThanOrEqual(4)
+
+  expect(new Set(collector.resources().map((resource) => resource['service.name']))).toEqual(
+    new Set(['the-test']),
+  )
+  const refused = requests().find((span) => attributesOf(span)['error.type'] === 'invalid_audio')
+  expect(refused?.status).toBeUndefined()
+  const stagesOf = (traceId?: string) =>
+    collector
+      .spans()
+      .filter((span) => span.kind === 1 && span.traceId === traceId)
+      .map(({ name }) => name)
+  expect(stagesOf(refused?.traceId)).toEqual(['upload', 'wait for decoding'])
+  const heard = requests().find((span) => stagesOf(span.traceId).includes('engine'))
+  expect(new Set(stagesOf(heard?.traceId))).toEqual(
+    new Set(['upload', 'wait for decoding', 'decode', 'wait for engine', 'engine']),
+  )
+  const told = collector.requests.map(({ text }) => text).join()
+  for (const secret of [KEY, PROMPT, FILE, ...texts]) expect(told).not.toContain(secret)
 })

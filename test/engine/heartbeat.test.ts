@@ -10,8 +10,10 @@ const pong = (turns: number, isWorking: boolean): PongMessage => ({
   turns,
   is_working: isWorking,
   steps: 0,
+  rows: 0,
   requests: 1,
   windows_waiting: 0,
+  gpu_memory: null,
 })
 
 /** Answers the pings with these pongs in turn, `undefined` not at all; when they are used up, somebody ends the watch. */

@@ -224,6 +224,7 @@ test('a child that is frozen is replaced, and what it was working on is finished
         if (--beats === 0) frozen = Promise.withResolvers()
       },
       mostUnanswered: 3,
+      mostUnansweredWhileLoading: 1000,
       mostInOneTurn: 60,
     },
   })
@@ -252,7 +253,9 @@ test('a child that is frozen is replaced, and what it was working on is finished
 
 test('a child that stands still in its work is replaced, and so a recording that it always stands still at fails', async () => {
   const nextBeat = (signal: AbortSignal) => sleep(20, undefined, { signal })
-  await start({ heartbeat: { nextBeat, mostUnanswered: 1000, mostInOneTurn: 10 } })
+  await start({
+    heartbeat: { nextBeat, mostUnanswered: 1000, mostUnansweredWhileLoading: 1000, mostInOneTurn: 10 },
+  })
   const endless = request(await recording('endless', 2), { prompt: '[[sleep 3600]]' })
 
   await expect(all(engine.run(endless, NEVER))).rejects.toMatchObject({
@@ -261,4 +264,7 @@ test('a child that stands still in its work is replaced, and so a recording that
   })
 
   expect(text(await all(engine.run(request(await recording('free', 3)), NEVER)))).toBe(spoken(6))
+  // Where it stood, of its own hand, before it was killed.
+  const crash = log.entries.find(({ message }) => message.includes('crashed'))
+  expect(String(crash?.stderr)).toMatch(/File ".*fake_model\.py", line \d+ in \w+/)
 })

@@ -74,7 +74,9 @@ describe('openapi.json', () => {
     'says of %s what is left of the client’s minute, and when to come back',
     (path) => {
       const { parameters, responses } = document.paths[path]?.post ?? { responses: {} }
-      const left = Object.fromEntries(RATE_LIMIT_HEADERS.map((name) => [name, { schema: { type: 'string' } }]))
+      const left = Object.fromEntries(
+        RATE_LIMIT_HEADERS.map((name) => [name, { schema: { type: 'string' } }]),
+      )
 
       expect(parameters).toContainEqual(expect.objectContaining({ name: 'x-transcription-tier' }))
       expect(responses['200']).toMatchObject({ headers: left })

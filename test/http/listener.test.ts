@@ -60,25 +60,28 @@ describe('what is no HTTP', () => {
       400,
       'malformed_request',
     ],
-  ])('(%s) is refused in the envelope, with an id that the log knows, and counted', async (_what, sent, status, code) => {
-    const { port, logged, parts } = await listen()
+  ])(
+    '(%s) is refused in the envelope, with an id that the log knows, and counted',
+    async (_what, sent, status, code) => {
+      const { port, logged, parts } = await listen()
 
-    const answer = await conversation(port, sent)
+      const answer = await conversation(port, sent)
 
-    expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
-    const [, id] = /\r\nx-request-id: (\S+)\r\n/i.exec(answer) ?? []
-    expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
-      error: { type: 'invalid_request_error', param: null, code, message: expect.any(String) as string },
-    })
-    expect(logged).toContainEqual(expect.objectContaining({ requestId: id, code }))
-    expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
-    expect(answer).toMatch(/\r\nx-content-type-options: nosniff\r\n/i)
-    expect(answer).toMatch(/\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n/i)
-    const families = readExposition(exposition(parts.metrics))
-    const refused = { route: 'none', method: 'other', status: String(status) }
-    expect(valueOf(families, 'hviske_http_requests_total', refused)).toBe(1)
-    expect(valueOf(families, 'hviske_failures_total', { code })).toBe(1)
-  })
+      expect(answer).toMatch(new RegExp(`^HTTP/1.1 ${status} `))
+      const [, id] = /\r\nx-request-id: (\S+)\r\n/i.exec(answer) ?? []
+      expect(JSON.parse(answer.slice(answer.indexOf('\r\n\r\n')))).toMatchObject({
+        error: { type: 'invalid_request_error', param: null, code, message: expect.any(String) as string },
+      })
+      expect(logged).toContainEqual(expect.objectContaining({ requestId: id, code }))
+      expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
+      expect(answer).toMatch(/\r\nx-content-type-options: nosniff\r\n/i)
+      expect(answer).toMatch(/\r\ncontent-security-policy: default-src 'none'; frame-ancestors 'none'\r\n/i)
+      const families = readExposition(exposition(parts.metrics))
+      const refused = { route: 'none', method: 'other', status: String(status) }
+      expect(valueOf(families, 'hviske_http_requests_total', refused)).toBe(1)
+      expect(valueOf(families, 'hviske_failures_total', { code })).toBe(1)
+    },
+  )
 
   test('headers that never end are answered with 408', async () => {
     const { port } = await listen({ options: { headersTimeout: 20, connectionsCheckingInterval: 10 } })

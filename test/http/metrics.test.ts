@@ -3,6 +3,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { createApp } from '../../src/app.ts'
 import { Failure } from '../../src/failure.ts'
 import { createJoiningTranscriber } from '../../src/joining/joining-transcriber.ts'
+import { measurePulses } from '../../src/measuring.ts'
 import { until } from '../../src/until.ts'
 import { readExposition, valueOf } from '../exposition.ts'
 import { EARLY_MS, startConnections } from './connections.ts'
@@ -184,15 +185,25 @@ describe('what is looked up when somebody asks', () => {
     expect(valueOf(families, 'hviske_queue_expected_wait_seconds')).toBe(1.5)
   })
 
+  test('where nobody may wait, the bound of those who wait is 0', async () => {
+    await using server = await startParts({ FAIL_FAST_WHEN_BUSY: 'true', MAX_QUEUE_SIZE: '7' })
+
+    expect(valueOf(await look(server), 'hviske_queue_limit', { state: 'waiting' })).toBe(0)
+  })
+
   test('what is not known is not there: no model while it loads, no wait before it was measured', async () => {
     await using server = await startParts()
-    await look(server)
+    const gpu = { reservedBytes: 5, totalBytes: 9 }
+    measurePulses(server.parts.metrics)({ steps: 1, slotSteps: 1, windowsWaiting: 2, gpu })
+    expect(valueOf(await look(server), 'hviske_windows_waiting')).toBe(2)
     server.engine.state = { phase: 'loading', message: 'downloading', fraction: 0.5 }
 
     const families = await look(server)
 
     expect(families.get('hviske_model_info')?.samples).toEqual([])
     expect(families.get('hviske_slots')?.samples).toEqual([])
+    expect(families.get('hviske_windows_waiting')?.samples).toEqual([])
+    expect(families.get('hviske_gpu_memory_bytes')?.samples).toEqual([])
     expect(families.get('hviske_queue_expected_wait_seconds')?.samples).toEqual([])
     expect(valueOf(families, 'hviske_engine_loading_ratio')).toBe(0.5)
     expect(valueOf(families, 'hviske_engine_state', { state: 'loading' })).toBe(1)
