@@ -14,7 +14,8 @@ const MAX_PROCESSES = 64
 /** Below Node's event loop, which everybody waits for; not so far below that a clip waits for the engine's other work. */
 const NICENESS = 5
 
-const LIMITS = 'processor seconds, memory, file size and open files are limited, and it yields to the server'
+const LIMITS =
+  'processor seconds, memory, file size and open files are limited, it yields to the server and ends with it'
 const NAMESPACES = `${LIMITS}; no network, at most ${MAX_PROCESSES} threads`
 
 /** For the operator: what holds at each level, in one line. */
@@ -22,20 +23,22 @@ export const ISOLATION_MEANINGS: Readonly<Record<IsolationLevel, string>> = {
   bubblewrap: `${NAMESPACES}; it sees the one file and the system's programs, and nothing else`,
   namespaces: `${NAMESPACES}; it could read other files of this user (install bubblewrap to hide them)`,
   limits: `${LIMITS}; the network and other files of this user are within its reach (neither bubblewrap nor unshare works here)`,
-  none: 'only its own options hold it back (prlimit of util-linux does not work here)',
+  none: 'only its own options hold it back (prlimit and setpriv of util-linux do not work here)',
 }
 
 /** What to put before the command. All of it but bubblewrap replaces itself, so that the process that we start is ffmpeg. */
 export function enclosure(level: IsolationLevel, ffmpegPath: string, job: FfmpegJob): string[] {
+  // After `unshare`, which makes the kernel forget it. bubblewrap has its own way.
+  const diesWithUs = ['setpriv', '--pdeathsig', 'KILL', '--']
   // Counted in the new user namespace only; in the server's own it would count the server and the engine as well.
   const fewProcesses = ['prlimit', `--nproc=${MAX_PROCESSES}`, '--']
   switch (level) {
     case 'bubblewrap':
       return [...limits(job), ...bubblewrap(ffmpegPath, job), ...fewProcesses]
     case 'namespaces':
-      return [...limits(job), 'unshare', '--user', '--net', '--ipc', '--', ...fewProcesses]
+      return [...limits(job), 'unshare', '--user', '--net', '--ipc', '--', ...diesWithUs, ...fewProcesses]
     case 'limits':
-      return limits(job)
+      return [...limits(job), ...diesWithUs]
     case 'none':
       return []
     default:
@@ -44,7 +47,7 @@ export function enclosure(level: IsolationLevel, ffmpegPath: string, job: Ffmpeg
 }
 
 /** What the programs that shut ffmpeg in say when they cannot: what worked at the start need not work for ever. */
-export const ENCLOSURE_FAILED = /^(?:bwrap|unshare|prlimit): /m
+export const ENCLOSURE_FAILED = /^(?:bwrap|unshare|prlimit|setpriv): /m
 
 /** One core decodes several hundred times faster than real time; ten times is somebody's trap. */
 export function processorSeconds(maxSeconds: number): number {

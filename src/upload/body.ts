@@ -69,7 +69,7 @@ async function nextChunk(
     reader.releaseLock()
   }
   // What arrived while we ourselves stood still lies there unread; it is read before the next turn of the event loop.
-  const patience = setTimeout(() => (lastLook = setImmediate(giveUp)), withinMs)
+  const patience = setTimeout(() => (lastLook = setImmediate(giveUp)), Math.max(0, withinMs))
   try {
     return (await reader.read()).value
   } catch (cause) {

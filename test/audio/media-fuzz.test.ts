@@ -2,7 +2,7 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import fc from 'fast-check'
-import { onTestFinished, test } from 'vitest'
+import { expect, onTestFinished, test } from 'vitest'
 import { decode } from '../../src/audio/decode.ts'
 import { Failure } from '../../src/failure.ts'
 import { FFMPEG, openWorkbench } from './recordings.ts'
@@ -84,10 +84,12 @@ test.each(['da.m4a', 'da.mp4', 'da.ogg', 'da.webm', 'da.mp3', 'da.flac'])(
       return isWithinLimits && (await bench.spooled()).length === 0
     }
 
-    await fc.assert(fc.asyncProperty(damages, isTakenOrRefused), {
+    const outcome = await fc.check(fc.asyncProperty(damages, isTakenOrRefused), {
       seed: SEED,
       numRuns: RUNS,
       endOnFailure: true,
     })
+
+    expect(outcome.failed, fc.defaultReportMessage(outcome)).toBe(false)
   },
 )

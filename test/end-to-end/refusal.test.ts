@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs'
 import { request } from 'node:http'
 import { join } from 'node:path'
 import OpenAI, { BadRequestError, toFile } from 'openai'
-import { afterAll, beforeAll, expect, test, vi } from 'vitest'
+import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AUDIO, type RunningServer, startServer } from './server.ts'
 
 let server: RunningServer
@@ -74,9 +74,9 @@ test('a client that hangs up in the middle of its upload leaves nothing behind',
   upload.on('error', () => {}) // our own hang-up
   upload.write('--x\r\ncontent-disposition: form-data; name="file"; filename="a.wav"\r\n\r\n')
   upload.write(Buffer.alloc(100_000))
-  await vi.waitFor(async () => expect(await server.leftovers()).not.toEqual([]))
+  await expect.poll(() => server.leftovers()).not.toEqual([])
 
   upload.destroy()
 
-  await vi.waitFor(async () => expect(await server.leftovers()).toEqual([]))
+  await expect.poll(() => server.leftovers()).toEqual([])
 })

@@ -42,7 +42,7 @@ class RestingClock implements Clock {
     this.#rest.resolve()
     this.#rest = Promise.withResolvers()
     this.#begun = Promise.withResolvers()
-    await vi.waitUntil(() => engine.state().phase !== 'resting')
+    await vi.waitUntil(() => engine.state().phase !== 'resting', 20_000)
   }
 }
 

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { describe, expect, test, vi } from 'vitest'
+import { describe, expect, test } from 'vitest'
 import { answersOf, chunk, chunkedHead, post, sharedReceiver, startReceiver } from './socket.ts'
 
 const SOUND = 'RIFF\u00ff\u0000\u00fbdata'
@@ -228,7 +228,7 @@ describe('a JSON body', () => {
     const outcome = server().nextOutcome()
     const socket = server().connect()
     socket.write(chunkedHead('application/json') + chunk('{"input_audio":{"data":"QUJDQUJD'))
-    await vi.waitFor(async () => expect(await server().leftovers()).toHaveLength(2))
+    await expect.poll(() => server().leftovers()).toHaveLength(2)
 
     socket.destroy()
 
