@@ -34,6 +34,7 @@ export const FAILURES = {
   internal_error: { status: 500, type: 'server_error' },
   engine_crashed: { status: 500, type: 'server_error' },
   engine_failed: { status: 500, type: 'server_error' },
+  job_abandoned: { status: 500, type: 'server_error' },
   queue_full: { status: 503, type: 'server_error' },
   engine_loading: { status: 503, type: 'server_error' },
   engine_resting: { status: 503, type: 'server_error' },
