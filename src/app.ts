@@ -22,6 +22,8 @@ import { tracing } from './http/tracing.ts'
 import { transcribeRoutes } from './http/transcribe.ts'
 import { transcriptionRoutes } from './http/transcriptions.ts'
 import { translationRoutes } from './http/translations.ts'
+import { openAiUploadRoutes } from './http/uploads/openai-uploads.ts'
+import { TUS_ANSWER_HEADERS, tusRoutes } from './http/uploads/tus.ts'
 
 /** The only version of its API that OpenAI has ever named. */
 const OPENAI_VERSION = '2020-10-01'
@@ -41,6 +43,8 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
     .route('/', translationRoutes(parts))
     .route('/', transcribeRoutes(parts))
     .route('/', detectLanguageRoutes(parts))
+    .route('/', openAiUploadRoutes(parts))
+    .route('/', tusRoutes(parts))
     .route('/', modelRoutes(parts))
     .route('/', rootRoutes(parts, endpointSummaries(metrics)))
     .route('/', probeRoutes(parts))
@@ -79,6 +83,7 @@ const EXPOSED_HEADERS = [
   'x-should-retry',
   'x-joined',
   'location',
+  ...TUS_ANSWER_HEADERS,
   ...RATE_LIMIT_HEADERS,
 ]
 
@@ -86,7 +91,7 @@ const EXPOSED_HEADERS = [
 function corsFor(origins: readonly string[]) {
   return cors({
     origin: origins.includes('*') ? '*' : [...origins],
-    allowMethods: ['GET', 'HEAD', 'POST', 'DELETE'],
+    allowMethods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
     exposeHeaders: EXPOSED_HEADERS,
     maxAge: 86_400,
   })

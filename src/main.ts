@@ -5,6 +5,7 @@
 import './young-generation.ts'
 import { once } from 'node:events'
 import packageJson from '../package.json' with { type: 'json' }
+import { join } from 'node:path'
 import { createApp } from './app.ts'
 import { decode } from './audio/decode.ts'
 import { findFfmpeg } from './audio/ffmpeg.ts'
@@ -30,11 +31,14 @@ import { openSpool } from './spool.ts'
 import { Collector } from './tracing/collector.ts'
 import { createTranscriber } from './transcriber.ts'
 import { diskRoomOf } from './upload/disk-room.ts'
+import { Uploads } from './uploads/uploads.ts'
 
 /** After a bug, for deleting files and ending the child. */
 const CLEAN_UP_MS = 10_000
 /** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
 const SAME_WISH_MS = 1000
+/** An upload that came in pieces is kept so long after its last one. */
+const UPLOAD_LIFETIME_SECONDS = 86_400
 /** Each ffmpeg uses one core, and four keep any engine busy. */
 const DECODES_AT_ONCE = 4
 
@@ -70,12 +74,21 @@ async function run(config: Config, log: Log): Promise<void> {
   // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
   await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
   await using collector = collectorOf(config, log)
+  const disk = diskRoomOf(spool.path, config.diskReserveBytes)
+  using uploads = await Uploads.open({
+    directory: join(config.dataDir, 'uploads'),
+    lifetimeSeconds: UPLOAD_LIFETIME_SECONDS,
+    maxBytes: config.maxUploadBytes,
+    disk,
+    nowMs: Date.now,
+  })
   const app = createApp({
     config,
     log,
     metrics,
     spoolDir: spool.path,
-    disk: diskRoomOf(spool.path, config.diskReserveBytes),
+    disk,
+    uploads,
     engineState: () => engine.state(),
     queueState: () => queueState(queue),
     requireRoom: (owner, tier) => {

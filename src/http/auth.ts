@@ -29,6 +29,8 @@ const SCOPES_OF_PATHS: readonly (readonly [beginning: string, scope: Scope])[] =
   ['/metrics', 'metrics'],
   ['/jobs', 'jobs'],
   ['/v1/jobs', 'jobs'],
+  ['/uploads', 'transcribe'],
+  ['/v1/uploads', 'transcribe'],
 ]
 
 /** Undefined: any key is good enough. */

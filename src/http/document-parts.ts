@@ -13,8 +13,10 @@ const MEANINGS = {
   400: 'The file or a field cannot be used; `param` names it',
   401: 'A key is needed, and the one that came is not good',
   403: 'The key is not good for this, or the loaded model would be deleted',
-  404: 'There is no such model',
+  404: 'There is no such model, or no such upload',
   408: 'The upload stopped coming',
+  409: 'Not as things are: `HEAD` tells how they are',
+  412: 'The header `Tus-Resumable` is not 1.0.0',
   413: 'The request is larger than the server allows',
   415: 'Neither multipart/form-data nor JSON, or compressed',
   429: 'This client has had as much as a client may have: `Retry-After` says when there is more',
@@ -68,4 +70,4 @@ export function failures(...statuses: readonly (keyof typeof MEANINGS)[]): Respo
 }
 
 /** Every route that takes an upload may fail in these ways; openapi.ts adds what keys can do. */
-export const UPLOAD_FAILURES = failures(400, 408, 413, 415, 429, 500, 503, 507)
+export const UPLOAD_FAILURES = failures(400, 404, 408, 413, 415, 429, 500, 503, 507)

@@ -13,12 +13,16 @@ import { ROOT_PATHS } from './root.ts'
 import { TRANSCRIBE_PATHS } from './transcribe.ts'
 import { TRANSCRIPTION_PATHS } from './transcriptions.ts'
 import { TRANSLATION_PATHS } from './translations.ts'
+import { OPENAI_UPLOAD_PATHS } from './uploads/openai-uploads.ts'
+import { TUS_PATHS } from './uploads/tus.ts'
 
 const PATHS: readonly RouteConfig[] = [
   ...TRANSCRIPTION_PATHS,
   ...TRANSLATION_PATHS,
   ...TRANSCRIBE_PATHS,
   ...DETECT_LANGUAGE_PATHS,
+  ...OPENAI_UPLOAD_PATHS,
+  ...TUS_PATHS,
   ...MODEL_PATHS,
   ...ROOT_PATHS,
   ...PROBE_PATHS,

@@ -10,6 +10,8 @@ import type { Metrics } from '../metrics.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
 import type { RequestTrace, Span } from '../tracing/request-trace.ts'
 import type { DiskRoom } from '../upload/disk-room.ts'
+import type { UploadedFile } from '../upload/receive.ts'
+import type { Uploads } from '../uploads/uploads.ts'
 import type { SetAlarm } from './patience.ts'
 import type { SpeechFacts } from './speech-facts.ts'
 
@@ -34,6 +36,10 @@ export interface Parts {
   readonly spoolDir: string
   /** Whether an upload fits there. */
   readonly disk: DiskRoom
+  /** Those that came in pieces, to be used later. */
+  readonly uploads: Uploads
+  /** Absent: nothing is fetched from URLs. */
+  readonly fetchRecording?: ((url: string, path: string, signal: AbortSignal) => Promise<UploadedFile>) | undefined
   readonly log: Log
   readonly metrics: Metrics
   /** Aborts when nothing can be waited for any more: the server ends. */

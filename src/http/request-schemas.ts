@@ -28,6 +28,16 @@ const InputAudio = z
   })
   .openapi('InputAudio')
 
+/** In the place of a file; recording-elsewhere.ts reads them, whatever else is asked. */
+const elsewhere = {
+  upload_id: z.string().optional().openapi({
+    description: 'Instead of a file: the `id` of an earlier upload by `POST /uploads` or `POST /v1/uploads`.',
+  }),
+  url: z.string().optional().openapi({
+    description: 'Instead of a file: where it is fetched, if the setting ALLOW_URL says so.',
+  }),
+}
+
 const CHUNKING =
   '`auto`, or an object of type `server_vad` that says where a recording may be divided. What is left out is as the speech detector has it.'
 
@@ -50,12 +60,12 @@ function asForm(fields: z.ZodObject, name: string) {
     if (field === 'chunking_strategy') return [field, chunkingInForm] as const
     return [isList(type) ? `${field}[]` : field, type] as const
   })
-  return z.object({ file: FilePart, ...Object.fromEntries(parts) }).openapi(name)
+  return z.object({ file: FilePart.optional(), ...elsewhere, ...Object.fromEntries(parts) }).openapi(name)
 }
 
 function asJson(fields: z.ZodObject, name: string) {
   const members = 'chunking_strategy' in fields.shape ? { chunking_strategy: chunkingInJson } : {}
-  return z.object({ input_audio: InputAudio, ...fields.shape, ...members }).openapi(name)
+  return z.object({ input_audio: InputAudio.optional(), ...elsewhere, ...fields.shape, ...members }).openapi(name)
 }
 
 /** The body of an upload in both of its forms. `name` is that of its schema in the document. */

@@ -1,7 +1,7 @@
 /** How the document shows the answers that hold speech: whole in every format, or as a stream of events. */
 import type { z } from '@hono/zod-openapi'
 import { CONTENT_TYPES } from '../formats/render.ts'
-import { failures, JOINABLE_ANSWER_HEADERS, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import { JOINABLE_ANSWER_HEADERS, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
 import { TranscriptTextDeltaEvent, TranscriptTextDoneEvent } from './response-schemas.ts'
 
 const text = { schema: { type: 'string' } } as const
@@ -22,6 +22,5 @@ export function speechResponses(json: z.ZodType) {
       },
     },
     ...UPLOAD_FAILURES,
-    ...failures(404),
   }
 }

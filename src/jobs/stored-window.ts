@@ -28,6 +28,7 @@ const StoredSegment: z.ZodType<Segment> = z.object({
 })
 
 const StoredWindow: z.ZodType<FinishedWindow> = z.object({
+  number: z.int().nonnegative(),
   segments: z.array(StoredSegment),
   processedSeconds: z.number(),
   durationSeconds: z.number(),

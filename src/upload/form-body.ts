@@ -1,4 +1,5 @@
 /** The parts of a form become fields and the one file. Which part is the file is decided by its name alone. */
+import type { Failure } from '../failure.ts'
 import { CollectedFields, type Fields, fieldTooLong, MAX_FIELD_BYTES } from './fields.ts'
 import { MultipartReader } from './multipart.ts'
 import type { PartHeader } from './part-header.ts'
@@ -8,14 +9,24 @@ import type { SpooledFile } from './spooled-file.ts'
 /** Fields, the file, and some that mean nothing. */
 const MAX_PARTS = 320
 
-/** @throws Failure for everything that may be wrong with a form. */
+/** What was in a body beside the bytes of its file. */
+export interface BodyContents {
+  readonly fields: Fields
+  /** What the client calls the file. */
+  readonly name: string | undefined
+  /** Why there is no file. */
+  readonly lack: Failure | undefined
+}
+
+/** @throws Failure for everything that may be wrong with a form, but that it has no file. */
 export async function readForm(
   chunks: AsyncIterable<Uint8Array>,
   boundary: string,
   file: SpooledFile,
-): Promise<{ fields: Fields; name: string | undefined }> {
+  fileField = 'file',
+): Promise<BodyContents> {
   const reader = new MultipartReader(boundary)
-  const form = new FormParts(file)
+  const form = new FormParts(file, fileField)
   for await (const chunk of chunks) {
     for (const event of reader.read(chunk)) {
       if (event.kind === 'part') form.begin(event.header)
@@ -39,14 +50,16 @@ type Part =
 class FormParts {
   readonly #fields = new CollectedFields('invalid_multipart')
   readonly #file: SpooledFile
+  readonly #fileField: string
   #current: Part = { kind: 'ignored' }
   #parts = 0
   #fileHeader: PartHeader | undefined
   /** Where a file came that was not called `file`. */
   #strayField: string | undefined
 
-  constructor(file: SpooledFile) {
+  constructor(file: SpooledFile, fileField: string) {
     this.#file = file
+    this.#fileField = fileField
   }
 
   begin(header: PartHeader): void {
@@ -65,20 +78,22 @@ class FormParts {
     part.text += part.decoder.decode(bytes, { stream: true })
   }
 
-  end(): { fields: Fields; name: string | undefined } {
+  end(): BodyContents {
     this.#finishField()
+    return { fields: this.#fields.all, name: this.#fileHeader?.filename, lack: this.#lack() }
+  }
+
+  #lack(): Failure | undefined {
+    if (this.#file.sizeBytes > 0) return undefined
+    if (this.#fileHeader !== undefined) return emptyFile(this.#fileField)
     const stray = this.#strayField
-    if (this.#fileHeader === undefined) {
-      throw missingFile('file', stray === undefined ? '' : ` The file came in a field named "${stray}".`)
-    }
-    if (this.#file.sizeBytes === 0) throw emptyFile('file')
-    return { fields: this.#fields.all, name: this.#fileHeader.filename }
+    return missingFile(this.#fileField, stray === undefined ? '' : ` The file came in a field named "${stray}".`)
   }
 
   #open(header: PartHeader): Part {
     const { name, charset } = header
     if (name === undefined) return { kind: 'ignored' }
-    if (name === 'file' || name === 'file[]') {
+    if (name === this.#fileField || name === `${this.#fileField}[]`) {
       // Also without a filename or a type: n8n sends such files, and nothing else can be meant.
       if (this.#fileHeader !== undefined) throw malformedMultipart('it holds more than one file')
       this.#fileHeader = header

@@ -5,16 +5,16 @@
 import { none } from 'stream-chain/defs.js'
 import { jsonParser, type Token, type TokenSource } from 'stream-json/core/parser.js'
 import { Base64Reader } from './base64.ts'
-import type { Fields } from './fields.ts'
+import type { BodyContents } from './form-body.ts'
 import { AUDIO, JsonMembers } from './json-members.ts'
 import { emptyFile, malformedJson, missingFile } from './refusals.ts'
 import type { SpooledFile } from './spooled-file.ts'
 
-/** @throws Failure for everything that may be wrong with such a body. */
+/** @throws Failure for everything that may be wrong with such a body, but that it has no audio. */
 export async function readJson(
   chunks: AsyncIterable<Uint8Array>,
   file: SpooledFile,
-): Promise<{ fields: Fields; name: undefined }> {
+): Promise<BodyContents> {
   const members = new JsonMembers()
   const audio = new Base64Reader(AUDIO)
   for await (const tokens of tokensOf(chunks)) {
@@ -24,9 +24,8 @@ export async function readJson(
   }
   await file.write(audio.end())
 
-  if (!members.hasAudio) throw missingFile(AUDIO)
-  if (file.sizeBytes === 0) throw emptyFile(AUDIO)
-  return { fields: members.fields, name: undefined }
+  const lack = !members.hasAudio ? missingFile(AUDIO) : file.sizeBytes === 0 ? emptyFile(AUDIO) : undefined
+  return { fields: members.fields, name: undefined, lack }
 }
 
 /** As many at once as are in a chunk. @throws Failure invalid_json */

@@ -73,8 +73,13 @@ function filenameIn(parameters: ReadonlyMap<string, string>): string {
   }
 }
 
+/** What a `Content-Disposition` outside of a form calls the file (RFC 6266). Damaged ones call it nothing. */
+export function fileNameIn(disposition: string): string | undefined {
+  return displayName(filenameIn(readValue(disposition).parameters))
+}
+
 /** A quote comes as `%22` from browsers and SDKs (WHATWG HTML, "multipart/form-data encoding algorithm"). */
-function displayName(filename: string): string | undefined {
+export function displayName(filename: string): string | undefined {
   const last = filename.split(/[/\\]/).at(-1) ?? ''
   if (last === '.' || last === '..') return undefined
   const shown = last

@@ -5,6 +5,7 @@
 import { randomUUID } from 'node:crypto'
 import { mkdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Failure } from '../failure.ts'
 import { type BodyLimits, chunksOf, hungUp } from './body.ts'
 import { type DiskRoom, isDiskFull, noRoom } from './disk-room.ts'
 import type { Fields } from './fields.ts'
@@ -15,7 +16,7 @@ import { SpooledFile } from './spooled-file.ts'
 
 export type { Fields } from './fields.ts'
 
-interface UploadedFile {
+export interface UploadedFile {
   readonly path: string
   /** What the client calls it: metadata, never a path. Undefined when it has no name. */
   readonly name: string | undefined
@@ -26,11 +27,19 @@ interface UploadedFile {
 
 export interface UploadLimits extends BodyLimits {
   readonly disk: DiskRoom
+  /** What a form calls the file; `file` when absent. */
+  readonly fileField?: string
 }
 
 export interface Upload extends AsyncDisposable {
   readonly fields: Fields
   readonly file: UploadedFile
+}
+
+/** A body that may do without a file: then it says what it lacks, in case nothing else stands for it. */
+export interface LooseUpload extends AsyncDisposable {
+  readonly fields: Fields
+  readonly file: UploadedFile | Failure
 }
 
 /**
@@ -39,6 +48,24 @@ export interface Upload extends AsyncDisposable {
  * @throws Failure for everything that may be wrong with a body, and when the client hangs up.
  */
 export async function receive(request: Request, spoolDir: string, limits: UploadLimits): Promise<Upload> {
+  return withFile(await receiveLoosely(request, spoolDir, limits))
+}
+
+/** The same upload, when it has a file; else it is disposed of. @throws Failure missing_file, empty_file */
+export async function withFile(upload: LooseUpload): Promise<Upload> {
+  const { fields, file } = upload
+  const dispose = () => upload[Symbol.asyncDispose]()
+  if (!(file instanceof Failure)) return { fields, file, [Symbol.asyncDispose]: dispose }
+  await dispose()
+  throw file
+}
+
+/** The same for bodies that may do without a file. */
+export async function receiveLoosely(
+  request: Request,
+  spoolDir: string,
+  limits: UploadLimits,
+): Promise<LooseUpload> {
   const { type, announcedBytes } = checkHeaders(request.headers, limits)
   using claim = await limits.disk.claim(announcedBytes)
   const directory = join(spoolDir, randomUUID())
@@ -60,10 +87,11 @@ async function spool(
   request: Request,
   type: BodyType,
   file: SpooledFile,
-  limits: BodyLimits,
-): Promise<Pick<Upload, 'fields' | 'file'>> {
+  limits: UploadLimits,
+): Promise<Pick<LooseUpload, 'fields' | 'file'>> {
   const chunks = chunksOf(request.body, limits, request.signal)
-  const { fields, name } =
-    type.kind === 'json' ? await readJson(chunks, file) : await readForm(chunks, type.boundary, file)
-  return { fields, file: { path: file.path, name, sizeBytes: file.sizeBytes, sha256: file.sha256() } }
+  const { fields, name, lack } =
+    type.kind === 'json' ? await readJson(chunks, file) : await readForm(chunks, type.boundary, file, limits.fileField)
+  const { path, sizeBytes } = file
+  return { fields, file: lack ?? { path, name, sizeBytes, sha256: file.sha256() } }
 }

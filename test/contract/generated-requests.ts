@@ -3,12 +3,12 @@
  * served and that are not. What uploads hold is decided elsewhere.
  */
 import fc from 'fast-check'
-import { type GeneratedRequest, mostly, type OpenApi, pick } from './generated-request.ts'
+import { type GeneratedRequest, mostly, type OpenApi, type Operation, pick } from './generated-request.ts'
 import { fieldsOf, uploadOf } from './generated-uploads.ts'
 
 /** @param key that opens the server's door; most requests show it. */
 export function requestsOf(document: OpenApi, key: string): fc.Arbitrary<GeneratedRequest> {
-  const uploads = Object.entries(document.paths).filter(([, { post }]) => post?.requestBody)
+  const uploads = Object.entries(document.paths).filter(([, { post }]) => takesRecordings(post))
   const others = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.keys(methods).map((method) => ({ path, method: method.toUpperCase() })),
   )
@@ -30,6 +30,12 @@ export function requestsOf(document: OpenApi, key: string): fc.Arbitrary<Generat
     headers: { ...headers, ...made.headers },
     isValid: made.isValid && isValid,
   }))
+}
+
+/** As a form or in JSON: what else has a body has its own tests. */
+function takesRecordings(operation: Operation | undefined): boolean {
+  const content = operation?.requestBody?.content ?? {}
+  return 'multipart/form-data' in content && 'application/json' in content
 }
 
 const modelId = fc.oneof(

@@ -18,7 +18,9 @@ export function fieldsOf(
   content: Record<string, { schema: Schema }>,
 ): Record<string, Schema> {
   const name = content['application/json']?.schema.$ref?.split('/').at(-1) ?? ''
-  const { input_audio: _, ...fields } = document.components.schemas[name]?.properties ?? {}
+  // A recording that is elsewhere is no field beside a file, and what these strings mean no schema says.
+  const { input_audio: _, upload_id: _id, url: _url, ...fields } =
+    document.components.schemas[name]?.properties ?? {}
   return fields
 }
 

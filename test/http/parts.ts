@@ -15,6 +15,7 @@ import { createMetrics } from '../../src/metrics.ts'
 import type { AudioSource, TranscribeOptions, Transcriber } from '../../src/transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/transcript.ts'
 import { diskRoomOf } from '../../src/upload/disk-room.ts'
+import { Uploads } from '../../src/uploads/uploads.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
 
 export const FACTS: EngineFacts = {
@@ -82,6 +83,14 @@ export async function startParts(
   const door = { requireRoom: () => {} }
   const config = { ...readConfig(settings), ...changes }
   const log = createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>))
+  const uploadDir = await mkdtemp(join(tmpdir(), 'hviske-uploads-'))
+  const uploads = await Uploads.open({
+    directory: uploadDir,
+    lifetimeSeconds: 86_400,
+    maxBytes: config.maxUploadBytes,
+    disk: diskRoomOf(uploadDir, 0),
+    nowMs: Date.now,
+  })
   const parts: Parts = {
     config,
     transcriber,
@@ -99,6 +108,7 @@ export async function startParts(
     }),
     metrics: createMetrics(Object.keys(FAILURES)),
     disk: diskRoomOf(spoolDir, 0),
+    uploads,
     ...more,
   }
   return {
@@ -111,7 +121,8 @@ export async function startParts(
     queue,
     leftovers: () => readdir(spoolDir),
     async [Symbol.asyncDispose]() {
-      await rm(spoolDir, { recursive: true, force: true })
+      uploads[Symbol.dispose]()
+      for (const directory of [spoolDir, uploadDir]) await rm(directory, { recursive: true, force: true })
     },
   }
 }

@@ -65,6 +65,7 @@ export function aFullOrder(): JobOrder {
 /** The window of that number; each is 30 seconds long. */
 export function aWindow(number: number, windows = 10): FinishedWindow {
   return {
+    number,
     segments: [
       {
         id: number,
