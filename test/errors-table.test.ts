@@ -52,7 +52,9 @@ test('the OpenAPI document names every status that an upload can be answered wit
 
   const operations = Object.values(openApiDocument().paths ?? {})
     .flatMap(({ post }) => post ?? [])
-    .filter(({ requestBody = { content: {} } }) => 'content' in requestBody && takesRecordings(requestBody.content))
+    .filter(
+      ({ requestBody = { content: {} } }) => 'content' in requestBody && takesRecordings(requestBody.content),
+    )
   expect(operations.length).toBeGreaterThan(3)
   for (const { responses = {} } of operations) {
     const named = Object.keys(responses).map(Number)

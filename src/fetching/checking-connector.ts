@@ -47,10 +47,15 @@ async function connectChecked(options: Options, { limits, connect, within }: Con
   throw failed
 }
 
+type Target = Pick<Options, 'protocol' | 'hostname' | 'port'>
+
 /** @throws Failure url_not_allowed, url_unreachable */
-async function allowedAddresses(options: Options, { reachable, resolve }: FetchLimits): Promise<string[]> {
-  const port = Number(options.port || (options.protocol === 'https:' ? 443 : 80))
-  const hostname = options.hostname.replace(/^\[(.*)\]$/, '$1')
+export async function allowedAddresses(
+  target: Target,
+  { reachable, resolve }: Pick<FetchLimits, 'reachable' | 'resolve'>,
+): Promise<string[]> {
+  const port = Number(target.port || (target.protocol === 'https:' ? 443 : 80))
+  const hostname = target.hostname.replace(/^\[(.*)\]$/, '$1')
   // A literal is not looked up by anybody, and has to be checked all the same.
   const found = isIP(hostname) === 0 ? await lookUp(hostname, resolve) : [hostname]
   const allowed = found.filter((address) => reachable.refusal(address, port) === undefined)
@@ -69,7 +74,11 @@ async function lookUp(hostname: string, resolve: FetchLimits['resolve']): Promis
 }
 
 /** Its end is ours even when nobody waits for it any more. */
-function connectTo(connect: buildConnector.connector, options: Options, within: AbortSignal): Promise<Socket> {
+function connectTo(
+  connect: buildConnector.connector,
+  options: Options,
+  within: AbortSignal,
+): Promise<Socket> {
   const { promise, resolve, reject } = Promise.withResolvers<Socket>()
   connect(options, (error, socket) => {
     // Its types say null where it leaves the socket out.

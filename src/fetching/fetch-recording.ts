@@ -4,9 +4,10 @@
  */
 import { Agent, type Dispatcher, request } from 'undici'
 import { Failure } from '../failure.ts'
+import { until } from '../until.ts'
 import { displayName, fileNameIn } from '../upload/part-header.ts'
 import { chunksInTime } from './chunks-in-time.ts'
-import { checkingConnector } from './checking-connector.ts'
+import { allowedAddresses, checkingConnector } from './checking-connector.ts'
 import type { FetchLimits } from './fetch-limits.ts'
 import { invalidUrl, notAllowed, unreachable } from './refusals.ts'
 import { storeRecording } from './stored-recording.ts'
@@ -50,6 +51,24 @@ export async function fetchRecording(
   }
 }
 
+/**
+ * The same refusals before anything is fetched, for what is fetched later. Whether it can be reached then nobody knows now.
+ *
+ * @throws Failure url_not_allowed, invalid_value; the signal's reason
+ */
+export async function requireFetchable(url: string, limits: FetchLimits, signal: AbortSignal): Promise<void> {
+  const parsed = parsedUrl(url)
+  checkUrl(parsed)
+  const within = AbortSignal.any([signal, AbortSignal.timeout(limits.connectMs)])
+  try {
+    await until(allowedAddresses(parsed, limits), within)
+  } catch (error) {
+    signal.throwIfAborted()
+    const isUnknown = within.aborted || (error instanceof Failure && error.code === 'url_unreachable')
+    if (!isUnknown) throw error
+  }
+}
+
 /** Of this one alone: its connections end with it. It reads no proxy from the environment. */
 function agentOf(limits: FetchLimits, signal: AbortSignal): Agent {
   return new Agent({
@@ -90,7 +109,8 @@ async function follow(first: URL, { agent, signal }: Fetching) {
     body.on('error', () => {}).destroy()
     const location = headers['location']
     if (!REDIRECTS.has(statusCode)) throw unreachable(`the answer was ${statusCode}`)
-    if (typeof location !== 'string') throw unreachable(`the answer was ${statusCode}, and did not say where to go`)
+    if (typeof location !== 'string')
+      throw unreachable(`the answer was ${statusCode}, and did not say where to go`)
     url = parsedUrl(location, url)
   }
   throw unreachable(`it was passed on more than ${MAX_HOPS} times`)

@@ -39,7 +39,9 @@ export interface Parts {
   /** Those that came in pieces, to be used later. */
   readonly uploads: Uploads
   /** Absent: nothing is fetched from URLs. */
-  readonly fetchRecording?: ((url: string, path: string, signal: AbortSignal) => Promise<UploadedFile>) | undefined
+  readonly fetchRecording?:
+    | ((url: string, path: string, signal: AbortSignal) => Promise<UploadedFile>)
+    | undefined
   readonly log: Log
   readonly metrics: Metrics
   /** Aborts when nothing can be waited for any more: the server ends. */

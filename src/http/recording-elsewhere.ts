@@ -41,9 +41,14 @@ async function find(
   return url === undefined ? undefined : fetched(url, parts, signal)
 }
 
-async function fetched(url: string, { fetchRecording, spoolDir }: Parts, signal: AbortSignal): Promise<Elsewhere> {
+async function fetched(
+  url: string,
+  { fetchRecording, spoolDir }: Parts,
+  signal: AbortSignal,
+): Promise<Elsewhere> {
   if (fetchRecording === undefined) {
-    const message = 'The url may not be fetched: this server fetches none, unless its setting ALLOW_URL says so.'
+    const message =
+      'The url may not be fetched: this server fetches none, unless its setting ALLOW_URL says so.'
     throw new Failure('url_not_allowed', message, { param: 'url' })
   }
   const directory = join(spoolDir, randomUUID())
@@ -64,5 +69,7 @@ function lastOf(fields: Fields, name: string): string | undefined {
 
 function tooMany(id: string | undefined, url: string | undefined): Failure {
   const message = 'The request names more than one recording; it may have a file, an upload_id or a url.'
-  return new Failure('invalid_value', message, { param: id === undefined && url !== undefined ? 'url' : 'upload_id' })
+  return new Failure('invalid_value', message, {
+    param: id === undefined && url !== undefined ? 'url' : 'upload_id',
+  })
 }

@@ -65,7 +65,9 @@ function asForm(fields: z.ZodObject, name: string) {
 
 function asJson(fields: z.ZodObject, name: string) {
   const members = 'chunking_strategy' in fields.shape ? { chunking_strategy: chunkingInJson } : {}
-  return z.object({ input_audio: InputAudio.optional(), ...elsewhere, ...fields.shape, ...members }).openapi(name)
+  return z
+    .object({ input_audio: InputAudio.optional(), ...elsewhere, ...fields.shape, ...members })
+    .openapi(name)
 }
 
 /** The body of an upload in both of its forms. `name` is that of its schema in the document. */

@@ -35,9 +35,18 @@ export function requireS3(environment: S3Environment, param: 's3_path' | 'url'):
 
 export interface S3Exchange {
   /** @throws Failure url_not_allowed, url_unreachable, s3_failed, file_too_large, empty_file, insufficient_storage; the signal's reason */
-  fetchObject(object: S3Object, path: string, limits: StoringLimits, signal: AbortSignal): Promise<FetchedRecording>
+  fetchObject(
+    object: S3Object,
+    path: string,
+    limits: StoringLimits,
+    signal: AbortSignal,
+  ): Promise<FetchedRecording>
   /** Whoever finds the JSON finds the Markdown beside it. @throws Failure invalid_value, s3_failed; the signal's reason */
-  deliver(s3Path: string, result: { readonly json: string; readonly md: string }, signal: AbortSignal): Promise<void>
+  deliver(
+    s3Path: string,
+    result: { readonly json: string; readonly md: string },
+    signal: AbortSignal,
+  ): Promise<void>
 }
 
 export function createS3Exchange(client: S3Client, places: S3Places): S3Exchange {

@@ -32,7 +32,8 @@ export function s3ObjectOf(url: string, places: S3Places): S3Object | undefined 
 
 /** Of a job that was written down when the settings were others, too. @throws Failure url_not_allowed */
 export function requireReadable({ bucket, key }: S3Object, places: S3Places): void {
-  const refused = (why: string) => new Failure('url_not_allowed', `The url may not be fetched: ${why}.`, { param: 'url' })
+  const refused = (why: string) =>
+    new Failure('url_not_allowed', `The url may not be fetched: ${why}.`, { param: 'url' })
   if (bucket !== places.bucket) throw refused('it names another bucket than the one of this server')
   if (isOwn(key, places)) throw refused('it names what this server keeps for itself')
 }
@@ -44,13 +45,18 @@ export function requireReadable({ bucket, key }: S3Object, places: S3Places): vo
  * @throws Failure invalid_value
  */
 export function resultKeys(s3Path: string, places: S3Places): { readonly json: string; readonly md: string } {
-  const path = s3Path.startsWith(`s3://${places.bucket}/`) ? s3Path.slice(`s3://${places.bucket}/`.length) : s3Path
+  const path = s3Path.startsWith(`s3://${places.bucket}/`)
+    ? s3Path.slice(`s3://${places.bucket}/`.length)
+    : s3Path
   const named = path.endsWith('/') ? `${path}${NAME_IN_DIRECTORY}` : path.replace(RESULT_ENDING, '')
   const steps = named.split('/')
   if (s3Path.length > MAX_PATH_CHARACTERS) throw refusedPath(`of at most ${MAX_PATH_CHARACTERS} characters`)
-  if (!named.isWellFormed() || /[\p{Cc}\\]/u.test(named)) throw refusedPath('without control characters and backslashes')
+  if (!named.isWellFormed() || /[\p{Cc}\\]/u.test(named))
+    throw refusedPath('without control characters and backslashes')
   if (steps.some((step) => ['', '.', '..'].includes(step))) {
-    throw refusedPath('that does not begin with a slash, with a name between any two slashes, and none of them . or ..')
+    throw refusedPath(
+      'that does not begin with a slash, with a name between any two slashes, and none of them . or ..',
+    )
   }
   if (isOwn(`${named}.`, places)) throw refusedPath('outside of what this server keeps for itself')
   return { json: `${named}.json`, md: `${named}.md` }

@@ -14,7 +14,8 @@ export async function* readObject(
   let etag: string | undefined
   for (let breaks = 0; ; ) {
     // The same object, or none: another one may lie under the key by now.
-    const rest = offset === 0 ? {} : { Range: `bytes=${offset}-`, ...(etag !== undefined && { IfMatch: etag }) }
+    const rest =
+      offset === 0 ? {} : { Range: `bytes=${offset}-`, ...(etag !== undefined && { IfMatch: etag }) }
     const sending = signal === undefined ? {} : { abortSignal: signal }
     const answer = await client.send(new GetObjectCommand({ ...at, ...rest }), sending)
     etag = answer.ETag

@@ -87,7 +87,10 @@ class FormParts {
     if (this.#file.sizeBytes > 0) return undefined
     if (this.#fileHeader !== undefined) return emptyFile(this.#fileField)
     const stray = this.#strayField
-    return missingFile(this.#fileField, stray === undefined ? '' : ` The file came in a field named "${stray}".`)
+    return missingFile(
+      this.#fileField,
+      stray === undefined ? '' : ` The file came in a field named "${stray}".`,
+    )
   }
 
   #open(header: PartHeader): Part {

@@ -11,10 +11,7 @@ import { emptyFile, malformedJson, missingFile } from './refusals.ts'
 import type { SpooledFile } from './spooled-file.ts'
 
 /** @throws Failure for everything that may be wrong with such a body, but that it has no audio. */
-export async function readJson(
-  chunks: AsyncIterable<Uint8Array>,
-  file: SpooledFile,
-): Promise<BodyContents> {
+export async function readJson(chunks: AsyncIterable<Uint8Array>, file: SpooledFile): Promise<BodyContents> {
   const members = new JsonMembers()
   const audio = new Base64Reader(AUDIO)
   for await (const tokens of tokensOf(chunks)) {

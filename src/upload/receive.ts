@@ -91,7 +91,9 @@ async function spool(
 ): Promise<Pick<LooseUpload, 'fields' | 'file'>> {
   const chunks = chunksOf(request.body, limits, request.signal)
   const { fields, name, lack } =
-    type.kind === 'json' ? await readJson(chunks, file) : await readForm(chunks, type.boundary, file, limits.fileField)
+    type.kind === 'json'
+      ? await readJson(chunks, file)
+      : await readForm(chunks, type.boundary, file, limits.fileField)
   const { path, sizeBytes } = file
   return { fields, file: lack ?? { path, name, sizeBytes, sha256: file.sha256() } }
 }

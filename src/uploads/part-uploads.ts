@@ -65,7 +65,12 @@ export class PartUploads {
         const { sha256, md5 } = await concatenate(parts, written, (bytes) => claim.take(bytes))
         if (completion.md5 !== undefined && completion.md5.toLowerCase() !== md5) throw otherMd5(md5)
         await rename(written, files.contentOf(id))
-        const completed = { ...record, state: 'completed', completedAtMs: this.#uploads.nowMs(), sha256 } as const
+        const completed = {
+          ...record,
+          state: 'completed',
+          completedAtMs: this.#uploads.nowMs(),
+          sha256,
+        } as const
         await files.save(completed)
         await rm(files.partsOf(id), { recursive: true, force: true })
         return completed
@@ -112,7 +117,8 @@ export class PartUploads {
     if (new Set(ids).size < ids.length) throw invalidParts('names a part more than once')
     const directory = this.#uploads.files.partsOf(record.id)
     const paths = ids.map((id) => {
-      if (!z.uuid().safeParse(id).success) throw invalidParts(`names ${JSON.stringify(id.slice(0, 60))}, which is no part`)
+      if (!z.uuid().safeParse(id).success)
+        throw invalidParts(`names ${JSON.stringify(id.slice(0, 60))}, which is no part`)
       return join(directory, id)
     })
     const sizes = await Promise.all(paths.map((path) => stat(path).catch(() => undefined)))
@@ -168,5 +174,7 @@ function invalidParts(what: string): Failure {
 }
 
 function otherMd5(md5: string): Failure {
-  return new Failure('invalid_value', `The field "md5" is not that of the parts, which is ${md5}.`, { param: 'md5' })
+  return new Failure('invalid_value', `The field "md5" is not that of the parts, which is ${md5}.`, {
+    param: 'md5',
+  })
 }

@@ -76,9 +76,15 @@ function refusalOf(status: number, body: string): Failure {
     case 410:
       return notFound()
     case 409:
-      return new Failure('upload_conflict', 'The upload is not as long as Upload-Offset says; HEAD tells how long it is.')
+      return new Failure(
+        'upload_conflict',
+        'The upload is not as long as Upload-Offset says; HEAD tells how long it is.',
+      )
     case 412:
-      return new Failure('tus_version_required', `The header Tus-Resumable must be there, and be ${TUS_RESUMABLE}.`)
+      return new Failure(
+        'tus_version_required',
+        `The header Tus-Resumable must be there, and be ${TUS_RESUMABLE}.`,
+      )
     case 413:
       return new Failure('file_too_large', `More came than the upload may hold: ${said}.`, { param: 'file' })
     case 500:

@@ -26,7 +26,10 @@ export interface UploadSettings {
   readonly nowMs: () => number
 }
 
-type NewUpload = Pick<UploadRecord, 'kind' | 'owner' | 'sizeBytes' | 'name' | 'metadata' | 'purpose' | 'keptMs'>
+type NewUpload = Pick<
+  UploadRecord,
+  'kind' | 'owner' | 'sizeBytes' | 'name' | 'metadata' | 'purpose' | 'keptMs'
+>
 
 /** A file that is the taker's own: it may be moved, and is deleted with its directory when this is disposed of. */
 export interface TakenUpload extends AsyncDisposable, UploadedFile {}
@@ -61,7 +64,12 @@ export class Uploads implements Disposable {
     const { sizeBytes = 0 } = upload
     if (sizeBytes > this.maxBytes) throw tooLarge(this.maxBytes, param)
     using _room = await this.disk.claim(sizeBytes)
-    const made = { id: randomUUID(), state: 'pending', createdAtMs: this.nowMs(), lifetimeMs: this.lifetimeMs } as const
+    const made = {
+      id: randomUUID(),
+      state: 'pending',
+      createdAtMs: this.nowMs(),
+      lifetimeMs: this.lifetimeMs,
+    } as const
     const record = { ...upload, ...made }
     await this.files.create(record)
     return record

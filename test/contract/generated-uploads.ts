@@ -19,8 +19,12 @@ export function fieldsOf(
 ): Record<string, Schema> {
   const name = content['application/json']?.schema.$ref?.split('/').at(-1) ?? ''
   // A recording that is elsewhere is no field beside a file, and what these strings mean no schema says.
-  const { input_audio: _, upload_id: _id, url: _url, ...fields } =
-    document.components.schemas[name]?.properties ?? {}
+  const {
+    input_audio: _,
+    upload_id: _id,
+    url: _url,
+    ...fields
+  } = document.components.schemas[name]?.properties ?? {}
   return fields
 }
 

@@ -12,7 +12,7 @@ import { gzipSync } from 'node:zlib'
 import { expect, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { type FetchLimits, fetchLimitsOf } from '../../src/fetching/fetch-limits.ts'
-import { fetchRecording } from '../../src/fetching/fetch-recording.ts'
+import { fetchRecording, requireFetchable } from '../../src/fetching/fetch-recording.ts'
 import { DiskRoom, diskRoomOf } from '../../src/upload/disk-room.ts'
 import { startWeb } from './web-server.ts'
 
@@ -216,16 +216,19 @@ test('five hops are followed, a sixth is not', async () => {
   expect((await home.fetch(`${web.url}/5`)).sizeBytes).toBe(5)
 })
 
-test.each([204, 206, 304, 401, 403, 404, 410, 500, 503])('an answer of %i is told as it is', async (status) => {
-  await using web = await startWeb((_request, response) => response.writeHead(status).end())
-  await using home = await start()
+test.each([204, 206, 304, 401, 403, 404, 410, 500, 503])(
+  'an answer of %i is told as it is',
+  async (status) => {
+    await using web = await startWeb((_request, response) => response.writeHead(status).end())
+    await using home = await start()
 
-  const failure = await home.refusal(web.url)
+    const failure = await home.refusal(web.url)
 
-  expect(failure).toMatchObject({ code: 'url_unreachable', param: 'url', status: 400 })
-  expect(failure.message).toContain(String(status))
-  expect(await home.leftovers()).toEqual([])
-})
+    expect(failure).toMatchObject({ code: 'url_unreachable', param: 'url', status: 400 })
+    expect(failure.message).toContain(String(status))
+    expect(await home.leftovers()).toEqual([])
+  },
+)
 
 test('what is compressed though nobody asked for it is refused, not unpacked', async () => {
   await using web = await startWeb((_request, response) =>
@@ -279,15 +282,15 @@ test('a length that promises less than comes is what is taken', async () => {
   else expect(outcome).toMatchObject({ sizeBytes: 5 })
 })
 
-test.each(['HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 7\r\n\r\nsound', 'SSH-2.0-OpenSSH_9.2\r\n'])(
-  'what does not speak HTTP, as %j, is told so',
-  async (answer) => {
-    await using web = await startRaw(answer)
-    await using home = await start()
+test.each([
+  'HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 7\r\n\r\nsound',
+  'SSH-2.0-OpenSSH_9.2\r\n',
+])('what does not speak HTTP, as %j, is told so', async (answer) => {
+  await using web = await startRaw(answer)
+  await using home = await start()
 
-    expect(await home.refusal(web.url)).toMatchObject({ code: 'url_unreachable' })
-  },
-)
+  expect(await home.refusal(web.url)).toMatchObject({ code: 'url_unreachable' })
+})
 
 test('an empty file is told to be empty', async () => {
   await using web = await startWeb((_request, response) => response.end())
@@ -426,6 +429,25 @@ test('a file that is there already is left as it is', async () => {
   expect(await readFile(home.path, 'utf8')).toBe('sound')
 })
 
+test.each([
+  ['http://rebound.example/', ['10.0.0.1'], 'url_not_allowed'],
+  ['http://127.0.0.1/', [], 'url_not_allowed'],
+  ['ftp://example.org/', [], 'url_not_allowed'],
+  ['nonsense', [], 'invalid_value'],
+])('what will be fetched later is refused now: %s at %j', async (url, addresses, code) => {
+  await using home = await start({ allowedNetworks: [], resolve: async () => addresses })
+
+  await expect(requireFetchable(url, home.limits, new AbortController().signal)).rejects.toMatchObject({
+    code,
+  })
+})
+
+test.each([[['8.8.8.8']], [[]]])('what leads to %j may be there when it is fetched', async (addresses) => {
+  await using home = await start({ resolve: async () => addresses })
+
+  await requireFetchable('https://example.org/', home.limits, new AbortController().signal)
+})
+
 async function start(changes: Partial<FetchLimits> & { allowedNetworks?: readonly string[] } = {}) {
   const { allowedNetworks = LOOPBACK, ...others } = changes
   const directory = await mkdtemp(join(tmpdir(), 'hviske-fetch-'))
@@ -438,10 +460,12 @@ async function start(changes: Partial<FetchLimits> & { allowedNetworks?: readonl
     totalSeconds: 20,
   })
   const limits = { ...usual, ...others }
-  const fetch = (url: string, signal = new AbortController().signal) => fetchRecording(url, path, limits, signal)
+  const fetch = (url: string, signal = new AbortController().signal) =>
+    fetchRecording(url, path, limits, signal)
   return {
     directory,
     path,
+    limits,
     fetch,
     leftovers: async () => (await readdir(directory)).filter((name) => name === 'fetched'),
     refusal: async (url: string): Promise<Failure> => {
@@ -497,7 +521,17 @@ async function listening(server: ReturnType<typeof createPlainServer>, address: 
 async function selfSigned(directory: string): Promise<[key: string, certificate: string]> {
   const [key, certificate] = [join(directory, 'key.pem'), join(directory, 'certificate.pem')]
   const subject = ['-subj', '/CN=127.0.0.1', '-addext', 'subjectAltName=IP:127.0.0.1']
-  const made = ['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:P-256', '-nodes', '-days', '1']
+  const made = [
+    'req',
+    '-x509',
+    '-newkey',
+    'ec',
+    '-pkeyopt',
+    'ec_paramgen_curve:P-256',
+    '-nodes',
+    '-days',
+    '1',
+  ]
   await promisify(execFile)('openssl', [...made, ...subject, '-keyout', key, '-out', certificate])
   return [await readFile(key, 'utf8'), await readFile(certificate, 'utf8')]
 }

@@ -46,13 +46,18 @@ test.each([
   expect(NOTHING_MORE.refusal(address, 80)).toBe('it leads to an address that is not public')
 })
 
-test.each(['8.8.8.8', '1.1.1.1', '172.32.0.1', '100.128.0.1', '2606:4700:4700::1111', '2a01:4f8::1', '::ffff:8.8.8.8'])(
-  '%s is public',
-  (address) => {
-    expect(NOTHING_MORE.refusal(address, 80)).toBeUndefined()
-    expect(NOTHING_MORE.refusal(address, 443)).toBeUndefined()
-  },
-)
+test.each([
+  '8.8.8.8',
+  '1.1.1.1',
+  '172.32.0.1',
+  '100.128.0.1',
+  '2606:4700:4700::1111',
+  '2a01:4f8::1',
+  '::ffff:8.8.8.8',
+])('%s is public', (address) => {
+  expect(NOTHING_MORE.refusal(address, 80)).toBeUndefined()
+  expect(NOTHING_MORE.refusal(address, 443)).toBeUndefined()
+})
 
 test('of a public address only the ports of the web are fetched from', () => {
   expect(NOTHING_MORE.refusal('8.8.8.8', 22)).toBe('port 22 is not one of 80, 443')

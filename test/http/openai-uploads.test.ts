@@ -88,7 +88,9 @@ test('a part that was sent twice need not be named twice', async () => {
   await server.part(id, Buffer.from('sound'))
   const again = await server.part(id, Buffer.from('sound'))
 
-  expect(await server.openai.uploads.complete(id, { part_ids: [again.id] })).toMatchObject({ status: 'completed' })
+  expect(await server.openai.uploads.complete(id, { part_ids: [again.id] })).toMatchObject({
+    status: 'completed',
+  })
 })
 
 test('what is given up is gone', async () => {
@@ -100,7 +102,9 @@ test('what is given up is gone', async () => {
 
   expect((await server.transcribe({ upload_id: id })).status).toBe(404)
   await expect(server.part(id, Buffer.from('more'))).rejects.toMatchObject({ status: 404 })
-  await expect(server.openai.uploads.complete(id, { part_ids: [part.id] })).rejects.toMatchObject({ status: 404 })
+  await expect(server.openai.uploads.complete(id, { part_ids: [part.id] })).rejects.toMatchObject({
+    status: 404,
+  })
   expect(await readdir(join(server.uploadDir, id))).toEqual(['content', 'upload.json'])
 })
 
@@ -111,7 +115,10 @@ test('what is whole is neither given up nor added to', async () => {
   await server.openai.uploads.complete(id, { part_ids: [part.id] })
 
   await expect(server.openai.uploads.cancel(id)).rejects.toMatchObject({ status: 400, param: 'upload_id' })
-  await expect(server.part(id, Buffer.from('more'))).rejects.toMatchObject({ status: 400, param: 'upload_id' })
+  await expect(server.part(id, Buffer.from('more'))).rejects.toMatchObject({
+    status: 400,
+    param: 'upload_id',
+  })
   expect((await server.transcribe({ upload_id: id })).status).toBe(200)
 })
 
@@ -120,7 +127,9 @@ test('what is not whole is not transcribed', async () => {
   const { id } = await server.openai.uploads.create({ bytes: 5, ...ASKED })
   await server.part(id, Buffer.from('sound'))
 
-  expect(await errorOf(await server.transcribe({ upload_id: id }))).toMatchObject({ code: 'upload_incomplete' })
+  expect(await errorOf(await server.transcribe({ upload_id: id }))).toMatchObject({
+    code: 'upload_incomplete',
+  })
 })
 
 test.each([
@@ -135,7 +144,11 @@ test.each([
   const first = await server.part(id, Buffer.from('sou'))
   const second = await server.part(id, Buffer.from('nd'))
 
-  await expect(server.openai.uploads.complete(id, wrong(first.id))).rejects.toMatchObject({ status: 400, code, param })
+  await expect(server.openai.uploads.complete(id, wrong(first.id))).rejects.toMatchObject({
+    status: 400,
+    code,
+    param,
+  })
 
   const right = { part_ids: [first.id, second.id] }
   expect(await server.openai.uploads.complete(id, right)).toMatchObject({ status: 'completed' })
@@ -147,9 +160,14 @@ test('another MD5 than the one of the parts completes nothing', async () => {
   const part = await server.part(id, Buffer.from('sound'))
   const complete = (md5: string) => server.openai.uploads.complete(id, { part_ids: [part.id], md5 })
 
-  await expect(complete(hashOf(Buffer.from('noise'), 'md5'))).rejects.toMatchObject({ status: 400, param: 'md5' })
+  await expect(complete(hashOf(Buffer.from('noise'), 'md5'))).rejects.toMatchObject({
+    status: 400,
+    param: 'md5',
+  })
 
-  expect(await complete(hashOf(Buffer.from('sound'), 'md5').toUpperCase())).toMatchObject({ status: 'completed' })
+  expect(await complete(hashOf(Buffer.from('sound'), 'md5').toUpperCase())).toMatchObject({
+    status: 'completed',
+  })
 })
 
 test("of another one's upload nobody knows anything", async () => {
@@ -171,7 +189,9 @@ test("of another one's upload nobody knows anything", async () => {
 test('a key is needed, and a good one', async () => {
   await using server = await start({ API_KEYS: 'alices-key' })
 
-  await expect(server.client('nobodys-key').uploads.create({ bytes: 5, ...ASKED })).rejects.toMatchObject({ status: 401 })
+  await expect(server.client('nobodys-key').uploads.create({ bytes: 5, ...ASKED })).rejects.toMatchObject({
+    status: 401,
+  })
 })
 
 test.each([
@@ -232,7 +252,10 @@ test('a part of more than 64 MB is refused', async () => {
   await using server = await start()
   const { id } = await server.openai.uploads.create({ bytes: 65 * MIB, ...ASKED })
 
-  await expect(server.part(id, Buffer.alloc(64 * MIB + 1))).rejects.toMatchObject({ status: 413, param: 'data' })
+  await expect(server.part(id, Buffer.alloc(64 * MIB + 1))).rejects.toMatchObject({
+    status: 413,
+    param: 'data',
+  })
   expect(await server.part(id, Buffer.alloc(64 * MIB))).toMatchObject({ object: 'upload.part' })
   expect(await server.leftovers()).toEqual([])
 })
@@ -254,7 +277,10 @@ test('an upload that came by tus has no parts', async () => {
   const created = await fetch(`${server.url}/uploads`, { method: 'POST', headers })
   const id = created.headers.get('location')?.split('/').at(-1) ?? ''
 
-  await expect(server.part(id, Buffer.from('sound'))).rejects.toMatchObject({ status: 400, param: 'upload_id' })
+  await expect(server.part(id, Buffer.from('sound'))).rejects.toMatchObject({
+    status: 400,
+    param: 'upload_id',
+  })
 })
 
 interface Changes {
@@ -287,7 +313,9 @@ async function start(settings: Record<string, string> = {}, changes: Changes = {
     client,
     openai,
     part: async (id: string, bytes: Buffer) =>
-      openai.uploads.parts.create(id, { data: await toFile(bytes, 'part', { type: 'application/octet-stream' }) }),
+      openai.uploads.parts.create(id, {
+        data: await toFile(bytes, 'part', { type: 'application/octet-stream' }),
+      }),
     post: (path: string, body: string, type = 'application/json') =>
       fetch(`${url}${path}`, { method: 'POST', headers: { 'content-type': type }, body }),
     transcribe: (fields: Record<string, string>, key = 'none-needed') => {

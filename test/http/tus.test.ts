@@ -22,7 +22,10 @@ test('tus-js-client uploads a recording in pieces, and its id stands for the fil
   await using server = await start()
   const bytes = randomBytes(3 * MIB + 7)
 
-  const location = await uploaded(bytes, `${server.url}/uploads`, { chunkSize: MIB, metadata: { filename: 'møde.wav' } })
+  const location = await uploaded(bytes, `${server.url}/uploads`, {
+    chunkSize: MIB,
+    metadata: { filename: 'møde.wav' },
+  })
   const heard: string[] = []
   server.transcriber.before = async ({ path }) => void heard.push(hashOf(await readFile(path)))
   const answer = await transcribe(server, { upload_id: idOf(location) })
@@ -71,15 +74,24 @@ test('a server that is killed in the middle of a piece, and started again, goes 
     const body = new ReadableStream<Uint8Array>({
       start: (controller) => controller.enqueue(bytes.subarray(0, 2 * MIB)), // and then nothing
     })
-    const init = { method: 'PATCH', headers: { ...PIECE, 'upload-offset': '0' }, body, duplex: 'half' as const }
+    const init = {
+      method: 'PATCH',
+      headers: { ...PIECE, 'upload-offset': '0' },
+      body,
+      duplex: 'half' as const,
+    }
     const piece = fetch(`${doomed.url}/uploads/${id}`, init).catch(() => 'cut off')
-    await expect.poll(async () => (await readFile(join(directory, id, 'content'))).length).toBeGreaterThan(MIB)
+    await expect
+      .poll(async () => (await readFile(join(directory, id, 'content'))).length)
+      .toBeGreaterThan(MIB)
     await doomed.kill()
     expect(await piece).toBe('cut off')
 
     const next = await startProcess(directory)
     const location = `${next.url}/uploads/${id}`
-    const there = Number((await fetch(location, { method: 'HEAD', headers: TUS })).headers.get('upload-offset'))
+    const there = Number(
+      (await fetch(location, { method: 'HEAD', headers: TUS })).headers.get('upload-offset'),
+    )
     expect(there).toBeGreaterThan(MIB)
     await uploaded(bytes, `${next.url}/uploads`, { uploadUrl: location })
 
@@ -94,7 +106,11 @@ test('a server that is killed in the middle of a piece, and started again, goes 
 test('where to go on is a path: whatever host and scheme stand before us', async () => {
   await using server = await start()
 
-  const created = await create(server, 5, { 'x-forwarded-host': 'evil.example', 'x-forwarded-proto': 'https', host: 'x' })
+  const created = await create(server, 5, {
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-proto': 'https',
+    host: 'x',
+  })
 
   expect(created.status).toBe(201)
   expect(created.headers.get('location')).toMatch(/^\/uploads\/[0-9a-f-]{36}$/)
@@ -122,7 +138,11 @@ test('a page of another origin may upload, where pages of that origin may call u
 
   const asked = await server.app.request('/uploads', {
     method: 'OPTIONS',
-    headers: { ...origin, 'access-control-request-method': 'PATCH', 'access-control-request-headers': 'upload-offset' },
+    headers: {
+      ...origin,
+      'access-control-request-method': 'PATCH',
+      'access-control-request-headers': 'upload-offset',
+    },
   })
   const created = await create(server, 5, origin)
   const foreign = await create(server, 5, { origin: 'https://other.example' })
@@ -225,22 +245,42 @@ test('a request has one recording', async () => {
   expect(await server.leftovers()).toEqual([])
 })
 
-test.each(['none', '', '../../etc/passwd', '018f3c3e-5a52-4bb2-9d5b-6f5d7d9c0e51', '..%2f..%2fetc%2fpasswd', '%00', 'upload.json'])(
-  'there is no upload %j, and no way out of their directory',
-  async (id) => {
-    await using server = await start()
+test.each([
+  'none',
+  '',
+  '../../etc/passwd',
+  '018f3c3e-5a52-4bb2-9d5b-6f5d7d9c0e51',
+  '..%2f..%2fetc%2fpasswd',
+  '%00',
+  'upload.json',
+])('there is no upload %j, and no way out of their directory', async (id) => {
+  await using server = await start()
 
-    expect((await server.app.request(`/uploads/${id}`, { method: 'HEAD', headers: TUS })).status).toBe(404)
-    if (id !== '') expect((await transcribe(server, { upload_id: id })).status).toBe(404)
-  },
-)
+  expect((await server.app.request(`/uploads/${id}`, { method: 'HEAD', headers: TUS })).status).toBe(404)
+  if (id !== '') expect((await transcribe(server, { upload_id: id })).status).toBe(404)
+})
 
 test.each([
   ['a piece at another place than the end', { ...PIECE, 'upload-offset': '3' }, 409, 'upload_conflict'],
   ['a piece without a place', PIECE, 400, 'malformed_request'],
-  ['a piece of another type', { ...TUS, 'upload-offset': '0', 'content-type': 'audio/wav' }, 400, 'malformed_request'],
-  ['another version of tus', { ...PIECE, 'upload-offset': '0', 'tus-resumable': '0.2.2' }, 412, 'tus_version_required'],
-  ['no version of tus', { 'upload-offset': '0', 'content-type': PIECE['content-type'] }, 412, 'tus_version_required'],
+  [
+    'a piece of another type',
+    { ...TUS, 'upload-offset': '0', 'content-type': 'audio/wav' },
+    400,
+    'malformed_request',
+  ],
+  [
+    'another version of tus',
+    { ...PIECE, 'upload-offset': '0', 'tus-resumable': '0.2.2' },
+    412,
+    'tus_version_required',
+  ],
+  [
+    'no version of tus',
+    { 'upload-offset': '0', 'content-type': PIECE['content-type'] },
+    412,
+    'tus_version_required',
+  ],
 ])('%s is refused, in one kind of error', async (_what, headers, status, code) => {
   await using server = await start()
   const location = (await create(server, 5)).headers.get('location') ?? ''
@@ -268,7 +308,10 @@ test('an upload larger than may be is refused before it comes, and as it comes',
   await using server = await start({ MAX_UPLOAD_BYTES: '100' })
 
   expect(await errorOf(await create(server, 101))).toMatchObject({ status: 413, code: 'file_too_large' })
-  const deferred = await server.app.request('/uploads', { method: 'POST', headers: { ...TUS, 'upload-defer-length': '1' } })
+  const deferred = await server.app.request('/uploads', {
+    method: 'POST',
+    headers: { ...TUS, 'upload-defer-length': '1' },
+  })
   const refused = await server.app.request(deferred.headers.get('location') ?? '', {
     method: 'PATCH',
     headers: { ...PIECE, 'upload-offset': '0' },
@@ -279,7 +322,10 @@ test('an upload larger than may be is refused before it comes, and as it comes',
 
 test('an upload whose length is told at its end is whole then', async () => {
   await using server = await start()
-  const deferred = await server.app.request('/uploads', { method: 'POST', headers: { ...TUS, 'upload-defer-length': '1' } })
+  const deferred = await server.app.request('/uploads', {
+    method: 'POST',
+    headers: { ...TUS, 'upload-defer-length': '1' },
+  })
   const location = deferred.headers.get('location') ?? ''
   const piece = (body: string, headers: Record<string, string>) =>
     server.app.request(location, { method: 'PATCH', headers: { ...PIECE, ...headers }, body })
@@ -297,14 +343,20 @@ test('an empty upload is told to be empty when it is used', async () => {
   await using server = await start()
   const upload_id = idOf((await create(server, 0)).headers.get('location') ?? '')
 
-  expect(await errorOf(await transcribe(server, { upload_id }))).toMatchObject({ code: 'empty_file', param: 'upload_id' })
+  expect(await errorOf(await transcribe(server, { upload_id }))).toMatchObject({
+    code: 'empty_file',
+    param: 'upload_id',
+  })
 })
 
 test('what does not fit on the disk is refused before it comes', async () => {
   const full = new DiskRoom({ reserveBytes: 0, freeBytes: async () => 1000 })
   await using server = await start({}, full)
 
-  expect(await errorOf(await create(server, 1001))).toMatchObject({ status: 507, code: 'insufficient_storage' })
+  expect(await errorOf(await create(server, 1001))).toMatchObject({
+    status: 507,
+    code: 'insufficient_storage',
+  })
   expect(await readdir(server.uploadDir)).toEqual([])
 })
 
@@ -314,11 +366,18 @@ test('a disk that has filled up meanwhile ends the piece, and what had come befo
   await using server = await start({}, disk)
   const location = (await create(server, 900)).headers.get('location') ?? ''
   const piece = (at: number, body: string) =>
-    server.app.request(location, { method: 'PATCH', headers: { ...PIECE, 'upload-offset': String(at) }, body })
+    server.app.request(location, {
+      method: 'PATCH',
+      headers: { ...PIECE, 'upload-offset': String(at) },
+      body,
+    })
   await piece(0, 'x'.repeat(400))
   freeBytes = 100
 
-  expect(await errorOf(await piece(400, 'x'.repeat(500)))).toMatchObject({ status: 507, code: 'insufficient_storage' })
+  expect(await errorOf(await piece(400, 'x'.repeat(500)))).toMatchObject({
+    status: 507,
+    code: 'insufficient_storage',
+  })
 
   const told = await server.app.request(location, { method: 'HEAD', headers: TUS })
   expect(told.headers.get('upload-offset')).toBe('400')
@@ -330,7 +389,11 @@ test('an upload expires a while after its last byte, and then there is nothing l
   const location = (await create(server, 5)).headers.get('location') ?? ''
   const head = () => server.app.request(location, { method: 'HEAD', headers: TUS })
   nowMs += 3_000_000
-  await server.app.request(location, { method: 'PATCH', headers: { ...PIECE, 'upload-offset': '0' }, body: 'so' })
+  await server.app.request(location, {
+    method: 'PATCH',
+    headers: { ...PIECE, 'upload-offset': '0' },
+    body: 'so',
+  })
   nowMs += 3_000_000
   await server.parts.uploads.sweep()
   expect((await head()).status).toBe(200)
@@ -468,7 +531,11 @@ function transcribe(
   return fetch(`${url}${path}`, { method: 'POST', headers, body })
 }
 
-function uploaded(bytes: Buffer, endpoint: string, options: Partial<tus.UploadOptions> = {}): Promise<string> {
+function uploaded(
+  bytes: Buffer,
+  endpoint: string,
+  options: Partial<tus.UploadOptions> = {},
+): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>()
   const upload: tus.Upload = new tus.Upload(bytes, {
     endpoint,

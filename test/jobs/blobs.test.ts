@@ -154,22 +154,34 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
     expect(await keysOf(blobs, 'many/')).toEqual([])
   })
 
-  test.each(['', '/etc/passwd', '../up', 'a/../b', 'a//b', 'a/', '.hidden', 'a/.b', 'Å', 'A', 'a b', 'a\\b', 'a\0', 'a'.repeat(513)])(
-    'the key %j is none: nothing leaves the place',
-    async (key) => {
-      await using home = await start(openBlobs)
-      const { blobs, directory } = home
-      const path = join(directory, 'recording')
-      await writeFile(path, 'sound')
+  test.each([
+    '',
+    '/etc/passwd',
+    '../up',
+    'a/../b',
+    'a//b',
+    'a/',
+    '.hidden',
+    'a/.b',
+    'Å',
+    'A',
+    'a b',
+    'a\\b',
+    'a\0',
+    'a'.repeat(513),
+  ])('the key %j is none: nothing leaves the place', async (key) => {
+    await using home = await start(openBlobs)
+    const { blobs, directory } = home
+    const path = join(directory, 'recording')
+    await writeFile(path, 'sound')
 
-      await expect(blobs.put(key, 'x')).rejects.toThrow('not a key')
-      await expect(blobs.take(key, path)).rejects.toThrow('not a key')
-      await expect(blobs.sizeOf(key)).rejects.toThrow('not a key')
-      await expect(contentOf(blobs, key)).rejects.toThrow('not a key')
-      await expect(blobs.asFile(key, directory)).rejects.toThrow('not a key')
-      expect(await readFile(path, 'utf8')).toBe('sound')
-    },
-  )
+    await expect(blobs.put(key, 'x')).rejects.toThrow('not a key')
+    await expect(blobs.take(key, path)).rejects.toThrow('not a key')
+    await expect(blobs.sizeOf(key)).rejects.toThrow('not a key')
+    await expect(contentOf(blobs, key)).rejects.toThrow('not a key')
+    await expect(blobs.asFile(key, directory)).rejects.toThrow('not a key')
+    expect(await readFile(path, 'utf8')).toBe('sound')
+  })
 
   test.each(['/', '../', 'a/../', '.incoming', 'A'])('%j is no beginning', async (beginning) => {
     await using home = await start(openBlobs)

@@ -52,7 +52,9 @@ test("a store that does not answer is our failure, not the client's", async () =
   const exchange = createS3Exchange(elsewhere, PLACES)
   const { signal } = new AbortController()
 
-  await expect(exchange.deliver('a', { json: '{}', md: '' }, signal)).rejects.toMatchObject({ code: 's3_failed' })
+  await expect(exchange.deliver('a', { json: '{}', md: '' }, signal)).rejects.toMatchObject({
+    code: 's3_failed',
+  })
   const fetching = exchange.fetchObject({ bucket: BUCKET, key: 'a' }, home.path, home.limits, signal)
   await expect(fetching).rejects.toMatchObject({ code: 's3_failed', status: 500 })
   elsewhere.destroy()
@@ -70,14 +72,20 @@ test('whoever has given up is not fetched for', async () => {
   await using home = await start()
   await home.object('a.wav', 'sound')
 
-  await expect(home.fetch('a.wav', BUCKET, AbortSignal.abort(new Error('gave up')))).rejects.toThrow('gave up')
+  await expect(home.fetch('a.wav', BUCKET, AbortSignal.abort(new Error('gave up')))).rejects.toThrow(
+    'gave up',
+  )
   expect(await readdir(home.directory)).toEqual([])
 })
 
 test('a result is written as JSON and as Markdown, as what it is', async () => {
   const exchange = createS3Exchange(s3.client, PLACES)
 
-  await exchange.deliver('talks/møde 1', { json: '{"text":"blå"}', md: '# blå' }, new AbortController().signal)
+  await exchange.deliver(
+    'talks/møde 1',
+    { json: '{"text":"blå"}', md: '# blå' },
+    new AbortController().signal,
+  )
 
   for (const [key, type, content] of [
     ['talks/møde 1.json', 'application/json', '{"text":"blå"}'],
@@ -125,9 +133,18 @@ test.each([
 })
 
 test("s3 URLs name an object of the bucket of the settings; others are somebody else's business", () => {
-  expect(s3ObjectOf(`s3://${BUCKET}/talks/mån dag.wav`, PLACES)).toEqual({ bucket: BUCKET, key: 'talks/mån dag.wav' })
+  expect(s3ObjectOf(`s3://${BUCKET}/talks/mån dag.wav`, PLACES)).toEqual({
+    bucket: BUCKET,
+    key: 'talks/mån dag.wav',
+  })
   expect(s3ObjectOf('https://example.org/a.wav', PLACES)).toBeUndefined()
-  for (const url of ['s3://', 's3://bucket', `s3://${BUCKET}/`, 's3:key', `s3://${BUCKET}/${'x'.repeat(1025)}`]) {
+  for (const url of [
+    's3://',
+    's3://bucket',
+    `s3://${BUCKET}/`,
+    's3:key',
+    `s3://${BUCKET}/${'x'.repeat(1025)}`,
+  ]) {
     expect(() => s3ObjectOf(url, PLACES)).toThrow('must be s3://bucket/key')
   }
   expect(() => s3ObjectOf('s3://foreign/a', PLACES)).toThrow('another bucket')
@@ -146,7 +163,13 @@ test.each([
 })
 
 test('with all three set there is a store', () => {
-  const environment = { accessKeyId: 'a', secretAccessKey: 'b', bucket: 'c', endpointUrl: undefined, region: '' }
+  const environment = {
+    accessKeyId: 'a',
+    secretAccessKey: 'b',
+    bucket: 'c',
+    endpointUrl: undefined,
+    region: '',
+  }
 
   expect(requireS3(environment, 'url')).toEqual({ accessKeyId: 'a', secretAccessKey: 'b', bucket: 'c' })
 })
@@ -160,7 +183,8 @@ async function start(maxBytes = 1024 ** 2) {
     directory,
     path,
     limits,
-    object: (Key: string, Body: string) => s3.client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body })),
+    object: (Key: string, Body: string) =>
+      s3.client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body })),
     fetch: (key: string, bucket = BUCKET, signal = new AbortController().signal) =>
       exchange.fetchObject({ bucket, key }, path, limits, signal),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),

@@ -16,7 +16,10 @@ export async function startS3() {
     // It reckons the path of a bucket without the slash at its end that the SDK signs; whether we sign right is the SDK's business.
     allowMismatchedSignatures: true,
     directory,
-    configureBuckets: [{ name: BUCKET, configs: [] }, { name: 'foreign', configs: [] }],
+    configureBuckets: [
+      { name: BUCKET, configs: [] },
+      { name: 'foreign', configs: [] },
+    ],
   })
   const { port } = await server.run()
   const settings = {

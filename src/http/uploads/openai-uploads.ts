@@ -47,7 +47,12 @@ export function openAiUploadRoutes(parts: Parts): Hono<HttpEnv> {
       await using part = await receivePart(c, parts, IDLE_MS)
       const { file } = await withFile(part)
       const id = await partUploads.addPart(record, file.path)
-      return c.json({ id, object: 'upload.part' as const, created_at: seconds(uploads.nowMs()), upload_id: record.id })
+      return c.json({
+        id,
+        object: 'upload.part' as const,
+        created_at: seconds(uploads.nowMs()),
+        upload_id: record.id,
+      })
     })
     .post(`${PATH}/:id/complete`, async (c) => {
       const { record } = await own(c)
@@ -74,7 +79,12 @@ function shown({ uploads }: Parts, upload: KeptUpload): z.output<typeof UploadOb
 }
 
 function fileOf<Same extends object>(same: Same, completedAtMs: number) {
-  return { ...same, object: 'file' as const, created_at: seconds(completedAtMs), status: 'processed' as const }
+  return {
+    ...same,
+    object: 'file' as const,
+    created_at: seconds(completedAtMs),
+    status: 'processed' as const,
+  }
 }
 
 function seconds(ms: number): number {
@@ -92,7 +102,8 @@ export const OPENAI_UPLOAD_PATHS: readonly RouteConfig[] = [
     method: 'post',
     path: PATH,
     summary: 'Begin an upload in parts, as OpenAI does',
-    description: 'Its `id`, once it is complete, is the `upload_id` that the speech endpoints take in the place of a file.',
+    description:
+      'Its `id`, once it is complete, is the `upload_id` that the speech endpoints take in the place of a file.',
     tags: ['Uploads'],
     request: { body: { required: true, content: jsonContent(CreateRequest) } },
     responses: { ...answered('The upload', UploadObject), ...failures(400, 408, 413, 415, 429, 500, 507) },
@@ -103,7 +114,10 @@ export const OPENAI_UPLOAD_PATHS: readonly RouteConfig[] = [
     summary: 'Send a part of an upload',
     description: 'Up to 64 MB, in any order, several at once.',
     tags: ['Uploads'],
-    request: { ...NAMED, body: { required: true, content: { 'multipart/form-data': { schema: PartRequest } } } },
+    request: {
+      ...NAMED,
+      body: { required: true, content: { 'multipart/form-data': { schema: PartRequest } } },
+    },
     responses: { ...answered('The part', UploadPart), ...failures(400, 404, 408, 413, 415, 500, 507) },
   },
   {
@@ -112,7 +126,10 @@ export const OPENAI_UPLOAD_PATHS: readonly RouteConfig[] = [
     summary: 'Put the parts of an upload together',
     tags: ['Uploads'],
     request: { ...NAMED, body: { required: true, content: jsonContent(CompleteRequest) } },
-    responses: { ...answered('The upload, with its `file`', UploadObject), ...failures(400, 404, 408, 413, 415, 500, 507) },
+    responses: {
+      ...answered('The upload, with its `file`', UploadObject),
+      ...failures(400, 404, 408, 413, 415, 500, 507),
+    },
   },
   {
     method: 'post',

@@ -15,10 +15,13 @@ export async function receivePart(c: Context<HttpEnv>, parts: Parts, idleMs: num
   const { spoolDir, disk } = parts
   const limits = { maxBodyBytes: MAX_PART_BYTES + FORM_BYTES, idleMs, disk, fileField: 'data' }
   const part = await receiveLoosely(c.req.raw, spoolDir, limits)
-  if (part.file instanceof Failure ? part.file.code === 'empty_file' : part.file.sizeBytes <= MAX_PART_BYTES) return part
+  if (part.file instanceof Failure ? part.file.code === 'empty_file' : part.file.sizeBytes <= MAX_PART_BYTES)
+    return part
   await part[Symbol.asyncDispose]()
   if (part.file instanceof Failure) {
-    throw new Failure('missing_file', 'The request needs a part, as the form field "data".', { param: 'data' })
+    throw new Failure('missing_file', 'The request needs a part, as the form field "data".', {
+      param: 'data',
+    })
   }
   throw new Failure('file_too_large', `The part is larger than ${MAX_PART_BYTES} bytes.`, { param: 'data' })
 }

@@ -1,6 +1,7 @@
 /** `/uploads`: recordings that come in pieces, by the tus protocol. HTTP in, HTTP out; the protocol is uploads/tus-server.ts. */
 import { type RouteConfig, z } from '@hono/zod-openapi'
 import { type Context, Hono } from 'hono'
+import type { StatusCode } from 'hono/utils/http-status'
 import { Failure } from '../../failure.ts'
 import { chunksOf } from '../../upload/body.ts'
 import { TusServer } from '../../uploads/tus-server.ts'
@@ -45,7 +46,10 @@ export function tusRoutes(parts: Parts): Hono<HttpEnv> {
       .get(`${PATH}/:id`, async (c) => {
         if (c.req.raw.method === 'HEAD') return askOfOwn(c)
         c.header('allow', 'HEAD, PATCH, DELETE, OPTIONS')
-        throw new Failure('method_not_allowed', 'An upload is not read back; HEAD says how much of it is there.')
+        throw new Failure(
+          'method_not_allowed',
+          'An upload is not read back; HEAD says how much of it is there.',
+        )
       })
       .patch(`${PATH}/:id`, askOfOwn)
       .delete(`${PATH}/:id`, askOfOwn)
@@ -59,25 +63,43 @@ async function answer(c: Context<HttpEnv>, tus: TusServer, { uploads }: Parts): 
   c.header('tus-version', TUS_VERSION)
   const limits = { maxBodyBytes: uploads.maxBytes, idleMs: IDLE_MS }
   const broken: { error?: unknown } = {}
-  const request = raw.body === null ? raw : withBody(raw, noting(chunksOf(raw.body, limits, raw.signal), broken))
+  const chunks = noting(chunksOf(raw.body, limits, raw.signal), broken)
   try {
-    return await tus.answer({ request, owner: c.get('clientId') })
+    const request = raw.body === null ? raw : withBody(raw, chunks)
+    const { status, headers, body } = await tus.answer({ request, owner: c.get('clientId') })
+    // Made by Hono, so that it carries what else has been said in headers.
+    return c.newResponse(body, status as StatusCode, Object.fromEntries(headers))
   } catch (error) {
     // What broke the body is why it was refused.
     throw broken.error ?? error
+  } finally {
+    void letGo(chunks)
   }
 }
 
 function withBody({ url, method, headers }: Request, chunks: AsyncIterable<Uint8Array>): Request {
-  return new Request(url, { method, headers, body: ReadableStream.from(chunks), duplex: 'half' } as RequestInit)
+  const init = { method, headers, body: ReadableStream.from(chunks), duplex: 'half' as const }
+  return new Request(url, init)
 }
 
-async function* noting(chunks: AsyncIterable<Uint8Array>, broken: { error?: unknown }) {
+async function* noting(
+  chunks: AsyncIterable<Uint8Array>,
+  broken: { error?: unknown },
+): AsyncGenerator<Uint8Array, void, undefined> {
   try {
     yield* chunks
   } catch (error) {
     broken.error = error
     throw error
+  }
+}
+
+/** Of a refused piece the rest is still to come, and has to go somewhere (upload/body.ts): nobody waits for it. */
+async function letGo(chunks: AsyncGenerator<Uint8Array, void, undefined>): Promise<void> {
+  try {
+    await chunks.return()
+  } catch {
+    // The client has gone, and the rest with it.
   }
 }
 

@@ -7,7 +7,9 @@ const MAX_PARTS = 10_000
 export const CreateRequest = z
   .object({
     bytes: z.int('a whole number').min(1, 'at least 1').openapi({ description: 'Of the whole recording' }),
-    filename: z.string('a string').max(MAX_NAME_CHARACTERS, `a name of at most ${MAX_NAME_CHARACTERS} characters`),
+    filename: z
+      .string('a string')
+      .max(MAX_NAME_CHARACTERS, `a name of at most ${MAX_NAME_CHARACTERS} characters`),
     mime_type: z.string('a string').optional().openapi({
       description: 'Does not matter: the recording itself says what it is',
       example: 'audio/wav',
@@ -19,13 +21,18 @@ export const CreateRequest = z
         seconds: z.int('a whole number').min(3600, 'at least 3600').max(2_592_000, 'at most 2592000'),
       })
       .nullish()
-      .openapi({ description: 'Counted from when it is complete; never longer than this server keeps uploads' }),
+      .openapi({
+        description: 'Counted from when it is complete; never longer than this server keeps uploads',
+      }),
   })
   .openapi('UploadCreateRequest')
 
 export const CompleteRequest = z
   .object({
-    part_ids: z.array(z.string()).min(1, 'a list of at least one part').max(MAX_PARTS, `a list of at most ${MAX_PARTS} parts`),
+    part_ids: z
+      .array(z.string())
+      .min(1, 'a list of at least one part')
+      .max(MAX_PARTS, `a list of at most ${MAX_PARTS} parts`),
     md5: z.string('a string').nullish().openapi({ description: 'Of the whole recording, in hexadecimal' }),
   })
   .openapi('UploadCompleteRequest')
@@ -66,5 +73,10 @@ export const UploadObject = z
   .openapi('Upload')
 
 export const UploadPart = z
-  .strictObject({ id: z.string(), object: z.literal('upload.part'), created_at: Seconds, upload_id: z.string() })
+  .strictObject({
+    id: z.string(),
+    object: z.literal('upload.part'),
+    created_at: Seconds,
+    upload_id: z.string(),
+  })
   .openapi('UploadPart')
