@@ -131,7 +131,10 @@ test('2,000 generated requests get no answer that is not documented, and leave n
   await expect.poll(() => parts.leftovers()).toEqual([])
 })
 
-test('the real server with its model answers generated requests in the same way', async () => {
+// 150 requests, of which many are decoded by the model: half a minute alone, minutes beside others.
+test('the real server with its model answers generated requests in the same way', {
+  timeout: 240_000,
+}, async () => {
   const server = await startServer({ API_KEYS: KEY })
   let ended: Awaited<ReturnType<typeof server.stop>> | undefined
   const stop = async () => {
