@@ -3,11 +3,18 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { requestId as requestIds } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
-import { Failure, LONGEST_RETRY_AFTER_SECONDS } from './failure.ts'
+import { Failure, type FailureCode, LONGEST_RETRY_AFTER_SECONDS } from './failure.ts'
 import { authentication } from './http/auth.ts'
 import { clientAddress } from './http/client-address.ts'
 import { detectLanguageRoutes } from './http/detect-language.ts'
 import { documentationRoutes } from './http/documentation.ts'
+import { adminRoutes } from './http/jobs/admin-page.ts'
+import { asyncTranscribeRoutes } from './http/jobs/async-transcribe.ts'
+import { JOB_ID_HEADER, REPLAYED_HEADER } from './http/jobs/hand-in.ts'
+import { jobEventRoutes } from './http/jobs/job-events.ts'
+import { jobResultRoutes } from './http/jobs/job-result.ts'
+import { jobRoutes } from './http/jobs/jobs.ts'
+import { taskRoutes } from './http/jobs/tasks.ts'
 import { RATE_LIMIT_HEADERS } from './http/limits.ts'
 import { metricsRoutes } from './http/metrics.ts'
 import { modelRoutes } from './http/models.ts'
@@ -45,6 +52,12 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
     .route('/', detectLanguageRoutes(parts))
     .route('/', openAiUploadRoutes(parts))
     .route('/', tusRoutes(parts))
+    .route('/', jobRoutes(parts))
+    .route('/', jobResultRoutes(parts))
+    .route('/', jobEventRoutes(parts))
+    .route('/', asyncTranscribeRoutes(parts))
+    .route('/', taskRoutes(parts))
+    .route('/', adminRoutes())
     .route('/', modelRoutes(parts))
     .route('/', rootRoutes(parts, endpointSummaries(metrics)))
     .route('/', probeRoutes(parts))
@@ -84,6 +97,9 @@ const EXPOSED_HEADERS = [
   'x-joined',
   'location',
   ...TUS_ANSWER_HEADERS,
+  JOB_ID_HEADER,
+  REPLAYED_HEADER,
+  'preference-applied',
   ...RATE_LIMIT_HEADERS,
 ]
 
@@ -110,14 +126,22 @@ function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>): Failure {
   return new Failure('method_not_allowed', `${path} does not take ${method}; it takes ${allowed}.`)
 }
 
+/**
+ * Two of its processes have died over a recording that is `engine_crashed`: asking again would take down two more. SDKs repeat
+ * a 409 and a 500 by themselves; a key that was used stays used, and a job that failed stays failed.
+ */
+const NEVER_AGAIN: ReadonlySet<FailureCode> = new Set([
+  'engine_crashed',
+  'idempotency_key_reused',
+  'job_failed',
+])
+
 function respond(c: Context<HttpEnv>, failure: Failure): Response {
   const { status, retryAfterSeconds } = failure
   c.set('failureCode', failure.code)
   if (retryAfterSeconds !== undefined) c.header('retry-after', String(retryAfterSeconds))
   if (status === 401) c.header('www-authenticate', 'Bearer')
-  // Two of its processes have died over a recording that is `engine_crashed`: asking again would take down two more.
-  const isHopeless =
-    failure.code === 'engine_crashed' || (retryAfterSeconds ?? 0) > LONGEST_RETRY_AFTER_SECONDS
+  const isHopeless = NEVER_AGAIN.has(failure.code) || (retryAfterSeconds ?? 0) > LONGEST_RETRY_AFTER_SECONDS
   if (!canRetry(c) || isHopeless) c.header('x-should-retry', 'false')
   else if (status === 503 || status === 429) c.header('x-should-retry', 'true')
   // 499 is nginx's number, unknown to Hono's types.

@@ -16,6 +16,8 @@ import { createEngine, type Engine } from './engine/engine.ts'
 import { FAILURES } from './failure.ts'
 import type { EndingServer } from './http/ending-server.ts'
 import { CONNECTION_TIMES, createHttpServer } from './http/listener.ts'
+import { openJobRoom } from './job-room.ts'
+import type { Runner } from './jobs/runner.ts'
 import { createJoiningTranscriber } from './joining/joining-transcriber.ts'
 import { KeyRing } from './keys/key-ring.ts'
 import { createChargingTranscriber } from './limits/charging-transcriber.ts'
@@ -82,6 +84,7 @@ async function run(config: Config, log: Log): Promise<void> {
     disk,
     nowMs: Date.now,
   })
+  await using room = await openJobRoom({ config, log, spoolDir: spool.path, disk, uploads })
   const app = createApp({
     config,
     log,
@@ -89,6 +92,8 @@ async function run(config: Config, log: Log): Promise<void> {
     spoolDir: spool.path,
     disk,
     uploads,
+    jobs: room.jobs,
+    fetchRecording: room.fetchRecording,
     engineState: () => engine.state(),
     queueState: () => queueState(queue),
     requireRoom: (owner, tier) => {
@@ -106,16 +111,38 @@ async function run(config: Config, log: Log): Promise<void> {
 
   const server = await listen(app, config, { log, metrics })
   log.info('listening', { url: reachableUrl(server, config.host) })
+  await using jobs = workOnJobs(() => room.start(transcriber), ending)
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
-    const signal = await Promise.race([stopRequested, engine.start().then(() => stopRequested), broken])
+    const signal = await Promise.race([
+      stopRequested,
+      engine
+        .start()
+        .then(jobs.begin)
+        .then(() => stopRequested),
+      broken,
+    ])
     // Who presses Ctrl-C has no balancer in front of us.
     const delayMs = signal === 'SIGTERM' ? config.shutdownDelaySeconds * 1000 : 0
     const times = { delayMs, drainMs: config.drainSeconds * 1000 }
-    await Promise.race([shutDown(server, ending, times, log), broken])
+    await Promise.race([Promise.all([shutDown(server, ending, times, log), jobs.parked]), broken])
   } finally {
     server.closeAllConnections()
     server.close()
+  }
+}
+
+/** Jobs are worked on when the model is there. They need not wait for the end of anything: they survive it. */
+function workOnJobs(start: () => Runner, { begun, cut }: Ending) {
+  let runner: Runner | undefined
+  const parked = Promise.withResolvers<void>()
+  begun.addEventListener('abort', () => parked.resolve(runner?.park(cut)), { once: true })
+  return {
+    begin: () => {
+      if (!begun.aborted) runner = start()
+    },
+    parked: parked.promise,
+    [Symbol.asyncDispose]: async () => runner?.[Symbol.asyncDispose](),
   }
 }
 

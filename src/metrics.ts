@@ -20,6 +20,7 @@ export function createMetrics(failureCodes: readonly string[] = []) {
     ...ofRequests(),
     ...ofTheRoad(),
     ...ofTheQueue(),
+    ...ofJobs(),
     ...ofTheEngine(),
     ...ofTheMachine(),
   }
@@ -29,6 +30,7 @@ export function createMetrics(failureCodes: readonly string[] = []) {
     metrics.begunAnswers.add(0, { kind })
     metrics.brokenAnswers.add(0, { kind })
   }
+  for (const outcome of ['completed', 'failed', 'cancelled']) metrics.jobsEnded.add(0, { outcome })
   for (const phase of ['loading', 'ready']) metrics.engineExits.add(0, { phase })
   for (const counter of [metrics.recordings, metrics.heardSeconds, metrics.windows, metrics.engineStarts]) {
     counter.add(0, {})
@@ -166,6 +168,23 @@ const ofTheQueue = () => ({
     name: 'hviske_spool_disk_bytes',
     help: 'The file system below DATA_DIR: its size, and what is free for us',
     labels: ['state'],
+  }),
+})
+
+const ofJobs = () => ({
+  jobs: new Gauge({
+    name: 'hviske_jobs',
+    help: 'Jobs that are kept, by lane and state; of those in a shared queue, as every server sees them',
+    labels: ['lane', 'state'],
+  }),
+  oldestPendingJob: new Gauge({
+    name: 'hviske_jobs_oldest_pending_seconds',
+    help: 'How long the oldest job that has not been begun has been waiting; absent where none waits',
+  }),
+  jobsEnded: new Counter({
+    name: 'hviske_jobs_ended_total',
+    help: 'Jobs that this process has ended: completed, failed, or cancelled by a client',
+    labels: ['outcome'],
   }),
 })
 

@@ -17,8 +17,9 @@ const OPEN_PATHS: ReadonlySet<string> = new Set([
   '/openapi.json',
   '/docs',
   '/redoc',
+  '/admin/queue', // a page without facts: its script asks for a key and then for them
 ])
-const OPEN_BEGINNINGS = ['/docs/', '/redoc/']
+const OPEN_BEGINNINGS = ['/docs/', '/redoc/', '/admin/queue/']
 
 export function isOpen(path: string): boolean {
   return OPEN_PATHS.has(path) || OPEN_BEGINNINGS.some((beginning) => path.startsWith(beginning))
@@ -31,6 +32,12 @@ const SCOPES_OF_PATHS: readonly (readonly [beginning: string, scope: Scope])[] =
   ['/v1/jobs', 'jobs'],
   ['/uploads', 'transcribe'],
   ['/v1/uploads', 'transcribe'],
+  ['/transcribe/async', 'jobs'],
+  ['/status', 'jobs'],
+  ['/download', 'jobs'],
+  ['/release', 'jobs'],
+  ['/queue', 'jobs'],
+  ['/admin', 'admin'],
 ]
 
 /** Undefined: any key is good enough. */
@@ -53,6 +60,7 @@ export function authentication(
     if (c.req.method !== 'OPTIONS' && asksFor(c.req.path) && (await parts.keys.asks())) {
       const client = await authenticate(c, parts)
       c.set('clientId', client.id)
+      c.set('scopes', client.scopes)
       requireScope(client, scopeOf(c.req.method, c.req.path))
     }
     await next()
@@ -60,7 +68,7 @@ export function authentication(
 }
 
 /** @throws Failure insufficient_scope */
-function requireScope({ scopes }: Client, scope: Scope | undefined): void {
+export function requireScope({ scopes }: Pick<Client, 'scopes'>, scope: Scope | undefined): void {
   if (scope === undefined || scopes.includes(scope) || scopes.includes('admin')) return
   throw new Failure(
     'insufficient_scope',

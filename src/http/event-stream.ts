@@ -21,3 +21,8 @@ export async function* eventTexts(events: AsyncIterable<object>): AsyncGenerator
   for await (const event of events) yield eventText(event)
   yield 'data: [DONE]\n\n'
 }
+
+/** One with a name, and a number from which a reader goes on when it comes back. */
+export function namedEventText(name: string, event: object, number?: number): string {
+  return `${number === undefined ? '' : `id: ${number}\n`}event: ${name}\n${eventText(event)}`
+}

@@ -4,7 +4,6 @@
  */
 import type { Context } from 'hono'
 import type { Failure } from '../failure.ts'
-import type { Upload } from '../upload/receive.ts'
 import { BegunAnswer } from './begun-answer.ts'
 import { clientLeft, hangUp } from './hang-up.ts'
 import type { HttpEnv, Parts } from './parts.ts'
@@ -26,11 +25,11 @@ export interface LongBody {
   readonly farewell?: (failure: Failure) => string
 }
 
-/** Takes the upload over: it is disposed of when the answer has ended, however it ends. @throws before the answer has begun. */
+/** Takes over what it holds, an upload: it is disposed of when the answer has ended, however it ends. @throws before the answer has begun. */
 export async function longAnswer(
   c: Context<HttpEnv>,
   parts: Parts,
-  upload: Upload,
+  upload: AsyncDisposable,
   body: LongBody,
 ): Promise<Response> {
   await using held = new AsyncDisposableStack()

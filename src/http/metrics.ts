@@ -3,6 +3,7 @@ import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import packageJson from '../../package.json' with { type: 'json' }
 import type { EngineState } from '../engine/state.ts'
+import { JOB_STATES, LANES } from '../jobs/job.ts'
 import { EXPOSITION_TYPE } from '../instruments.ts'
 import { exposition } from '../metrics.ts'
 import { diskBytes, engineResidentBytes, openDescriptors, ownFigures } from '../process-figures.ts'
@@ -15,7 +16,7 @@ export function metricsRoutes(parts: Parts): Hono<HttpEnv> {
   return routes.get('/metrics', async (c) => {
     lookAtEngine(parts)
     lookAtQueue(parts)
-    await lookAtMachine(parts)
+    await Promise.all([lookAtMachine(parts), lookAtJobs(parts)])
     const headers = { 'content-type': EXPOSITION_TYPE, 'cache-control': 'no-store' }
     return c.body(exposition(parts.metrics), 200, headers)
   })
@@ -57,6 +58,31 @@ function lookAtQueue({ metrics, queueState, config }: Parts): void {
     [config.failsFastWhenBusy ? 0 : config.maxQueueSize, { state: 'waiting' }],
   )
   metrics.expectedWaitSeconds.become([waitSeconds, {}])
+}
+
+/** Of more than so many pending jobs nobody reads, with every scrape, which is the oldest. */
+const MOST_PENDING = 1000
+
+/** A queue that does not answer must not hide the other figures: then those of jobs are left out. */
+async function lookAtJobs({ metrics, jobs, log }: Parts): Promise<void> {
+  try {
+    const counts = await jobs.queue.counts()
+    const pending = counts.interactive.pending + counts.batch.pending
+    const isReadable = pending > 0 && pending <= MOST_PENDING
+    const waiting = isReadable ? await jobs.queue.list({ states: ['pending'], limit: MOST_PENDING }) : []
+    const oldest = waiting.at(-1)
+    metrics.jobs.become(
+      ...LANES.flatMap((lane) => JOB_STATES.map((state) => [counts[lane][state], { lane, state }] as const)),
+    )
+    metrics.oldestPendingJob.become([
+      oldest && Math.max(0, (jobs.nowMs() - oldest.order.createdAtMs) / 1000),
+      {},
+    ])
+  } catch (error) {
+    metrics.jobs.become()
+    metrics.oldestPendingJob.become()
+    log.warn('the jobs could not be counted', { error })
+  }
 }
 
 async function lookAtMachine({ metrics, spoolDir }: Parts): Promise<void> {

@@ -6,6 +6,8 @@ import { isOpen } from './auth.ts'
 import { DETECT_LANGUAGE_PATHS } from './detect-language.ts'
 import { failures } from './document-parts.ts'
 import { DOCUMENTATION_PATHS } from './documentation.ts'
+import { ADMIN_PATHS } from './jobs/admin-page.ts'
+import { ASYNC_PATHS, JOB_PATHS, TASK_PATHS } from './jobs/job-documents.ts'
 import { METRICS_PATHS } from './metrics.ts'
 import { MODEL_PATHS } from './models.ts'
 import { PROBE_PATHS } from './probes.ts'
@@ -23,6 +25,10 @@ const PATHS: readonly RouteConfig[] = [
   ...DETECT_LANGUAGE_PATHS,
   ...OPENAI_UPLOAD_PATHS,
   ...TUS_PATHS,
+  ...JOB_PATHS,
+  ...ASYNC_PATHS,
+  ...TASK_PATHS,
+  ...ADMIN_PATHS,
   ...MODEL_PATHS,
   ...ROOT_PATHS,
   ...PROBE_PATHS,

@@ -1,10 +1,13 @@
 /** What every route is given; main.ts chooses it, tests give fakes. */
+import type { Scope } from '../api-keys.ts'
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
 import type { Failure, FailureCode } from '../failure.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { ClientLimits } from '../limits/client-limits.ts'
 import type { FailedKeys } from '../limits/failed-keys.ts'
+import type { JobDesk } from '../jobs/job-desk.ts'
+import type { JobQueue } from '../jobs/job-queue.ts'
 import type { Log } from '../log.ts'
 import type { Metrics } from '../metrics.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
@@ -20,6 +23,34 @@ interface QueueState {
   readonly waiting: number
   /** How long a recording that comes now would wait for the engine. Absent: nothing has been measured yet. */
   readonly waitSeconds?: number
+}
+
+/** A file that arrived before the order for it; disposing removes what is left of it. */
+export interface EarlierUpload extends AsyncDisposable {
+  readonly path: string
+  readonly sizeBytes: number
+  readonly name?: string | undefined
+}
+
+/** What is not there is switched off, and a request that needs it is told so. */
+export interface JobParts {
+  readonly queue: JobQueue
+  readonly desk: JobDesk
+  /** So long after its end a job is kept. */
+  readonly keptSeconds: number
+  /** The names of the steps that may follow a transcript. */
+  readonly afterwards: ReadonlySet<string>
+  readonly nowMs: () => number
+  /** Whether a recording may be fetched from there. @throws Failure */
+  readonly requireUrlAllowed?: ((url: string) => void | Promise<void>) | undefined
+  /** The same for an object of an S3 store. @throws Failure */
+  readonly requireS3Source?: ((bucket: string, key: string) => void | Promise<void>) | undefined
+  /** Whether a result can be written there. @throws Failure */
+  readonly requireS3Path?: ((path: string) => void | Promise<void>) | undefined
+  /** Whether somebody may be told there that a job has ended. @throws Failure */
+  readonly requireCallbackAllowed?: ((url: string) => void | Promise<void>) | undefined
+  /** An upload of this owner's that is whole; nobody else gets it after that. @throws Failure upload_not_found or the like */
+  readonly takeUpload?: ((id: string, owner: string | undefined) => Promise<EarlierUpload>) | undefined
 }
 
 export interface Parts {
@@ -48,6 +79,7 @@ export interface Parts {
   readonly ending?: AbortSignal
   /** Where the spans of a request go. Absent: there are none. */
   readonly sendSpans?: (spans: readonly Span[]) => void
+  readonly jobs: JobParts
   /** What rings after a while; a timer when absent. */
   readonly setAlarm?: SetAlarm
 }
@@ -68,6 +100,8 @@ export interface HttpEnv {
     bodyEnd?: Promise<Failure | undefined>
     /** Whose key it was. Absent when nobody needs one. */
     clientId?: string
+    /** What that key is good for. Absent when nobody needs one. */
+    scopes?: readonly Scope[]
     /** What this request joined instead of starting it again. */
     joined?: 'running' | 'finished'
     /** Absent: nobody wants to know. */

@@ -1,13 +1,8 @@
 /** How the document shows what uploads may hold: as a form with a file, or as JSON with the file in base64. Nothing is parsed by these. */
 import { z } from '@hono/zod-openapi'
 import { isList } from './field-types.ts'
-import {
-  ChunkingStrategy,
-  DetectLanguageFields,
-  TranscribeFields,
-  TranscriptionFields,
-  TranslationFields,
-} from './schemas.ts'
+import { JobFields, METADATA_IN_FORM, METADATA_IN_JSON, TaskFields } from './jobs/job-fields.ts'
+import { ChunkingStrategy, DetectLanguageFields, TranscriptionFields, TranslationFields } from './schemas.ts'
 
 const FilePart = z
   .custom<Blob>((value) => value instanceof Blob)
@@ -75,9 +70,21 @@ function uploadOf(fields: z.ZodObject, name: string) {
   return { form: asForm(fields, name), json: asJson(fields, `${name}Json`) }
 }
 
-export type UploadSchemas = ReturnType<typeof uploadOf>
+/** Of what may name its recording instead of bringing it, and is kept with the client's metadata. */
+function orderOf(fields: z.ZodObject, name: string) {
+  const form = asForm(fields, name).extend({ file: FilePart.optional(), metadata: METADATA_IN_FORM })
+  const json = asJson(fields, name).extend({ input_audio: InputAudio.optional(), metadata: METADATA_IN_JSON })
+  return { form: form.openapi(name), json: json.openapi(`${name}Json`) }
+}
+
+export interface UploadSchemas {
+  readonly form: z.ZodObject
+  readonly json: z.ZodObject
+}
 
 export const TranscriptionRequest = uploadOf(TranscriptionFields, 'TranscriptionRequest')
 export const TranslationRequest = uploadOf(TranslationFields, 'TranslationRequest')
-export const TranscribeRequest = uploadOf(TranscribeFields, 'TranscribeRequest')
 export const DetectLanguageRequest = uploadOf(DetectLanguageFields, 'DetectLanguageRequest')
+export const TranscribeRequest = orderOf(TaskFields, 'TranscribeRequest')
+export const JobRequest = orderOf(JobFields, 'JobRequest')
+export const TaskRequest = orderOf(TaskFields, 'TaskRequest')

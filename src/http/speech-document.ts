@@ -2,6 +2,7 @@
 import type { z } from '@hono/zod-openapi'
 import { CONTENT_TYPES } from '../formats/render.ts'
 import { JOINABLE_ANSWER_HEADERS, jsonContent, UPLOAD_FAILURES } from './document-parts.ts'
+import { JobSchema, laterAs } from './jobs/job-schemas.ts'
 import { TranscriptTextDeltaEvent, TranscriptTextDoneEvent } from './response-schemas.ts'
 
 const text = { schema: { type: 'string' } } as const
@@ -21,6 +22,7 @@ export function speechResponses(json: z.ZodType) {
         'text/event-stream': { schema: TranscriptTextDeltaEvent.or(TranscriptTextDoneEvent) },
       },
     },
+    ...laterAs(JobSchema),
     ...UPLOAD_FAILURES,
   }
 }

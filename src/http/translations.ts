@@ -4,20 +4,22 @@ import { Hono } from 'hono'
 import { answer } from './answer.ts'
 import { joinableUpload } from './document-parts.ts'
 import { parseForm } from './form.ts'
+import { answerLater, asyncPreference, receiveFor } from './jobs/respond-async.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { TranslationRequest } from './request-schemas.ts'
 import { TranslationJson, TranslationVerboseJson } from './response-schemas.ts'
 import { TranslationFields } from './schemas.ts'
 import { speechResponses } from './speech-document.ts'
-import { receiveUpload } from './upload-route.ts'
 import { wishOf } from './wish.ts'
 
 export function translationRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/v1/audio/translations', async (c) => {
     await using undo = new AsyncDisposableStack()
-    const upload = undo.use(await receiveUpload(c, parts))
+    const preference = asyncPreference(c)
+    const upload = undo.use(await receiveFor(c, parts, preference))
     const form = parseForm(TranslationFields, upload.fields)
     const wish = wishOf(form, parts, { task: 'translate', hasWords: false, isForVexa: false })
+    if (preference && !wish.isStreamed) return answerLater(c, parts, upload, wish, preference)
     undo.move() // from here on the upload is the answer's
     return answer(c, parts, upload, wish)
   })

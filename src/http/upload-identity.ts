@@ -25,6 +25,18 @@ export const RETRY_REQUEST_HEADERS = z.object({
     description:
       'Announces that the client will ask again with the same key if it gets no answer: its work is kept for longer',
   }),
+  prefer: z.string().optional().meta({
+    description:
+      '`respond-async` makes a job of the request, `respond-async, wait=30` only if it is not done within 30 seconds (RFC 7240)',
+  }),
+})
+
+/** Of what is a job anyway. */
+export const ORDER_HEADERS = z.object({
+  ...TIER_HEADER,
+  [KEY_HEADER]: z.string().regex(KEY).optional().meta({
+    description: 'The same order under the same key is the same job, however often it is sent',
+  }),
 })
 
 export const RETRY_ANSWER_HEADERS = z.object({
@@ -75,7 +87,7 @@ function identityOf(parts: readonly string[]): string {
 }
 
 /** An empty header counts as none. */
-function idempotencyKey(c: Context<HttpEnv>): string | undefined {
+export function idempotencyKey(c: Context<HttpEnv>): string | undefined {
   const key = c.req.header(KEY_HEADER) || undefined
   if (key === undefined || KEY.test(key)) return key
   throw new Failure(

@@ -15,6 +15,11 @@ export function transcriptKey(id: string, attempt: number): string {
   return `${blobsOfJob(id)}transcript-${attempt}.json`
 }
 
+/** What the steps after the transcript have made of it. */
+export function afterwardsKey(id: string): string {
+  return `${blobsOfJob(id)}afterwards.json`
+}
+
 /** What became of telling the client that the job had ended. */
 export function deliveryLogKey(id: string): string {
   return `${blobsOfJob(id)}webhook.json`

@@ -6,7 +6,8 @@ import { createApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
 import { FAILURES } from '../../src/failure.ts'
-import type { Parts } from '../../src/http/parts.ts'
+import type { JobParts, Parts } from '../../src/http/parts.ts'
+import { JobDesk } from '../../src/jobs/job-desk.ts'
 import { KeyRing } from '../../src/keys/key-ring.ts'
 import { ClientLimits } from '../../src/limits/client-limits.ts'
 import { FailedKeys } from '../../src/limits/failed-keys.ts'
@@ -17,6 +18,8 @@ import type { DetectedLanguage, Transcript, TranscriptEvent } from '../../src/tr
 import { diskRoomOf } from '../../src/upload/disk-room.ts'
 import { Uploads } from '../../src/uploads/uploads.ts'
 import { transcriptOf } from '../formats/transcripts.ts'
+import { FakeBlobs } from '../jobs/fake-blobs.ts'
+import { FakeQueue } from '../jobs/fake-queue.ts'
 
 export const FACTS: EngineFacts = {
   modelId: 'syvai/hviske-v2',
@@ -72,7 +75,7 @@ class FakeTranscriber implements Transcriber {
 export async function startParts(
   settings: Record<string, string> = {},
   changes: Partial<Config> = {},
-  more: Partial<Parts> = {},
+  { jobs: moreOfJobs = {}, ...more }: Partial<Omit<Parts, 'jobs'>> & { jobs?: Partial<JobParts> } = {},
 ) {
   const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-http-'))
   const transcriber = new FakeTranscriber()
@@ -81,6 +84,9 @@ export async function startParts(
   const queue: { active: number; waiting: number; waitSeconds?: number } = { active: 1, waiting: 2 }
   /** Tests put a refusal here. */
   const door = { requireRoom: () => {} }
+  const jobQueue = new FakeQueue()
+  const blobs = new FakeBlobs()
+  const nowMs = () => jobQueue.nowMs
   const config = { ...readConfig(settings), ...changes }
   const log = createLog('debug', (line) => logged.push(JSON.parse(line) as Record<string, unknown>))
   const uploadDir = await mkdtemp(join(tmpdir(), 'hviske-uploads-'))
@@ -109,6 +115,14 @@ export async function startParts(
     metrics: createMetrics(Object.keys(FAILURES)),
     disk: diskRoomOf(spoolDir, 0),
     uploads,
+    jobs: {
+      queue: jobQueue,
+      desk: new JobDesk({ queue: jobQueue, blobs, nowMs }),
+      keptSeconds: 604_800,
+      afterwards: new Set(),
+      nowMs,
+      ...moreOfJobs,
+    },
     ...more,
   }
   return {
@@ -119,6 +133,8 @@ export async function startParts(
     engine,
     door,
     queue,
+    jobQueue,
+    blobs,
     leftovers: () => readdir(spoolDir),
     async [Symbol.asyncDispose]() {
       uploads[Symbol.dispose]()

@@ -1,13 +1,6 @@
 /** What stands in a row of the file becomes a job or an event; other versions of this program may have written it, so it is parsed. */
 import { z } from 'zod'
-import {
-  JOB_STATES,
-  type Job,
-  JobFailure,
-  JobOrder,
-  LANES,
-  type NumberedJobEvent,
-} from '../job.ts'
+import { JOB_STATES, type Job, JobFailure, JobOrder, LANES, type NumberedJobEvent } from '../job.ts'
 import type { JobCounts } from '../job-queue.ts'
 import { windowOf } from '../stored-window.ts'
 

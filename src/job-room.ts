@@ -1,0 +1,230 @@
+/**
+ * The room of jobs, built out of the settings: where jobs are kept, where their recordings lie, who works on them, what is
+ * swept and who is told. It chooses, as main.ts does; it decides nothing itself.
+ */
+import { mkdir, rm } from 'node:fs/promises'
+import { randomUUID } from 'node:crypto'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { STEPS } from './afterwards/steps.ts'
+import type { Config } from './config.ts'
+import { joinCheckpoints } from './engine/checkpoints.ts'
+import { Failure } from './failure.ts'
+import { type FetchLimits, fetchLimitsOf } from './fetching/fetch-limits.ts'
+import { fetchRecording, requireFetchable } from './fetching/fetch-recording.ts'
+import { post } from './fetching/post.ts'
+import type { JobParts, Parts } from './http/parts.ts'
+import type { Blobs } from './jobs/blobs.ts'
+import { diskBlobs } from './jobs/disk-blobs.ts'
+import { beforeEndOf } from './jobs/before-end.ts'
+import { JobDesk } from './jobs/job-desk.ts'
+import type { JobInput } from './jobs/job.ts'
+import type { JobQueue } from './jobs/job-queue.ts'
+import type { RunnerParts } from './jobs/runner.ts'
+import { startRetention } from './jobs/retention.ts'
+import { type Runner, startRunner } from './jobs/runner.ts'
+import { s3Blobs } from './jobs/s3-blobs.ts'
+import { s3ClientOf } from './jobs/s3-client.ts'
+import { createS3Exchange, requireS3, type S3Exchange } from './jobs/s3-exchange.ts'
+import { requireReadable, resultKeys, type S3Places } from './jobs/s3-path.ts'
+import { openSqliteQueue } from './jobs/sqlite/queue.ts'
+import { deliverDue } from './jobs/webhooks.ts'
+import type { Log } from './log.ts'
+import type { Transcriber } from './transcriber.ts'
+import type { DiskRoom } from './upload/disk-room.ts'
+import type { Uploads } from './uploads/uploads.ts'
+
+export interface JobRoomParts {
+  readonly config: Config
+  readonly log: Log
+  readonly spoolDir: string
+  readonly disk: DiskRoom
+  readonly uploads: Uploads
+}
+
+export interface JobRoom extends AsyncDisposable {
+  /** For the routes. */
+  readonly jobs: JobParts
+  readonly fetchRecording: Parts['fetchRecording']
+  /** Jobs are worked on from now on, by this road. */
+  start(transcriber: Transcriber): Runner
+}
+
+/** A day of audio takes a while to come, even by a good line. */
+const FETCH_SECONDS = 6 * 3600
+const PUBLIC_PORTS = [80, 443]
+const S3_PREFIX = 'hviske/'
+const WEBHOOKS_EVERY_MS = 15_000
+
+/** @throws Error for the operator */
+export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
+  const { config, log } = parts
+  await using undo = new AsyncDisposableStack()
+  const queue = undo.use(await openQueue(config, log))
+  const store = storeOf(config, undo)
+  const blobs = await openBlobs(config, store)
+  const limits = limitsOf(parts)
+  const keeping = { queue, blobs, keptSeconds: config.jobSecondsKept, nowMs: Date.now, log }
+  undo.use(startRetention(keeping))
+  undo.use(tellAgainAndAgain({ queue, blobs, limits, config, log }))
+  const held = undo.move()
+  return {
+    jobs: jobPartsOf(parts, { queue, blobs, store, limits }),
+    fetchRecording: config.allowsUrls
+      ? (url, path, signal) => fetchRecording(url, path, limits, signal)
+      : undefined,
+    start: (transcriber) => startRunner(runnerParts(parts, { queue, blobs, store, limits }, transcriber)),
+    [Symbol.asyncDispose]: () => held.disposeAsync(),
+  }
+}
+
+interface Inside {
+  readonly queue: JobQueue
+  readonly blobs: Blobs
+  readonly store: Store | undefined
+  readonly limits: FetchLimits
+}
+
+interface Store {
+  readonly exchange: S3Exchange
+  readonly places: S3Places
+  readonly client: ReturnType<typeof s3ClientOf>
+}
+
+async function openQueue({ dataDir }: Config, log: Log): Promise<JobQueue> {
+  const directory = join(dataDir, 'jobs')
+  await mkdir(directory, { recursive: true, mode: 0o700 })
+  return openSqliteQueue({ path: join(directory, 'jobs.sqlite'), log })
+}
+
+function storeOf({ s3, jobStorage }: Config, undo: AsyncDisposableStack): Store | undefined {
+  if (!s3.accessKeyId || !s3.secretAccessKey || !s3.bucket) {
+    if (jobStorage === 's3') requireS3(s3, 's3_path')
+    return undefined
+  }
+  const settings = requireS3(s3, 's3_path')
+  const client = s3ClientOf(settings)
+  undo.defer(() => client.destroy())
+  const places = { bucket: settings.bucket, ownPrefix: S3_PREFIX }
+  return { client, places, exchange: createS3Exchange(client, places) }
+}
+
+function openBlobs({ dataDir, jobStorage }: Config, store: Store | undefined): Promise<Blobs> {
+  if (jobStorage === 'disk' || store === undefined) return diskBlobs(join(dataDir, 'blobs'))
+  return Promise.resolve(s3Blobs({ client: store.client, bucket: store.places.bucket, prefix: S3_PREFIX }))
+}
+
+function limitsOf({ config, disk }: JobRoomParts): FetchLimits {
+  return fetchLimitsOf({
+    allowedNetworks: config.urlAllowedNetworks,
+    ports: PUBLIC_PORTS,
+    maxBytes: config.maxUploadBytes,
+    disk,
+    totalSeconds: FETCH_SECONDS,
+  })
+}
+
+function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside): JobParts {
+  const { queue, blobs, store, limits } = inside
+  const never = new AbortController().signal
+  return {
+    queue,
+    desk: new JobDesk({ queue, blobs, nowMs: Date.now }),
+    keptSeconds: config.jobSecondsKept,
+    afterwards: new Set(config.languageModel === undefined ? [] : STEPS),
+    nowMs: Date.now,
+    requireUrlAllowed: config.allowsUrls ? (url) => requireFetchable(url, limits, never) : undefined,
+    requireS3Source: (bucket, key) => {
+      requireS3(config.s3, 'url')
+      if (store !== undefined) requireReadable({ bucket, key }, store.places)
+    },
+    requireS3Path: (path) => {
+      requireS3(config.s3, 's3_path')
+      if (store !== undefined) resultKeys(path, store.places)
+    },
+    requireCallbackAllowed:
+      config.webhookSecret === undefined ? undefined : (url) => requireFetchable(url, limits, never),
+    takeUpload: (id, owner) => uploads.take(id, owner, spoolDir),
+  }
+}
+
+function runnerParts(
+  { config, log, spoolDir }: JobRoomParts,
+  { queue, blobs, store, limits }: Inside,
+  transcriber: Transcriber,
+): RunnerParts {
+  return {
+    queue,
+    blobs,
+    transcriber,
+    directory: spoolDir,
+    joinCheckpoints,
+    atOnce: { interactive: config.jobsAtOnce, batch: config.jobsAtOnce },
+    fetchInput: (input, directory, signal) =>
+      fetched(directory, (path) => fetchInput(input, path, { config, store, limits }, signal)),
+    beforeEnd: beforeEndOf({
+      blobs,
+      languageModel: config.languageModel,
+      deliver: store?.exchange.deliver,
+      log,
+    }),
+    log,
+  }
+}
+
+/** In a directory of its own, which goes with it. */
+async function fetched(directory: string, fetchTo: (path: string) => Promise<{ readonly path: string }>) {
+  const own = join(directory, randomUUID())
+  const dispose = () => rm(own, { recursive: true, force: true })
+  try {
+    await mkdir(own, { recursive: true, mode: 0o700 })
+    const { path } = await fetchTo(join(own, 'recording'))
+    return { path, [Symbol.asyncDispose]: dispose }
+  } catch (error) {
+    await dispose()
+    throw error
+  }
+}
+
+/** The settings may have changed since the job was handed in. */
+function fetchInput(
+  input: Exclude<JobInput, { kind: 'blob' }>,
+  path: string,
+  { config, store, limits }: { readonly config: Config } & Pick<Inside, 'store' | 'limits'>,
+  signal: AbortSignal,
+) {
+  if (input.kind === 's3') {
+    if (store === undefined) throw requireS3(config.s3, 'url')
+    return store.exchange.fetchObject(input, path, limits, signal)
+  }
+  if (config.allowsUrls) return fetchRecording(input.url, path, limits, signal)
+  const message = 'The url may not be fetched: this server fetches none any more.'
+  throw new Failure('url_not_allowed', message, { param: 'url' })
+}
+
+interface Telling extends Pick<Inside, 'queue' | 'blobs' | 'limits'> {
+  readonly config: Config
+  readonly log: Log
+}
+
+function tellAgainAndAgain({ config, limits, ...kept }: Telling): AsyncDisposable {
+  const over = new AbortController()
+  const { signal } = over
+  const { webhookSecret: secret } = config
+  const telling = (async () => {
+    while (secret !== undefined && !signal.aborted) {
+      const parts = { ...kept, secret, nowMs: Date.now, random: Math.random }
+      await deliverDue(
+        { ...parts, post: (url, letter, within) => post(url, letter, limits, within) },
+        signal,
+      ).catch((error: unknown) => kept.log.error('webhooks could not be looked for', { error }))
+      await sleep(WEBHOOKS_EVERY_MS, undefined, { signal, ref: false }).catch(() => {})
+    }
+  })()
+  return {
+    [Symbol.asyncDispose]: async () => {
+      over.abort()
+      await telling
+    },
+  }
+}

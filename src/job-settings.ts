@@ -1,0 +1,70 @@
+/** The settings of jobs, of what is fetched for them and of what follows them: rows of config.ts's table. */
+import { z } from 'zod'
+import { isNetwork } from './networks.ts'
+import { listOf, wholeNumber } from './setting-types.ts'
+
+const optional = z.string()
+const NETWORKS = 'addresses or networks such as 10.0.0.0/8, with commas'
+
+export const JOB_SETTINGS = {
+  CACHE_EXPIRY: {
+    schema: wholeNumber(60, 10 * 365 * 86_400),
+    fallback: String(7 * 86_400),
+    about: 'Seconds that a job and its result are kept after its end (7 days)',
+  },
+  JOBS_AT_ONCE: {
+    schema: wholeNumber(1, 1024),
+    fallback: '4',
+    about: 'Jobs of each of the two queues that are worked on at once',
+  },
+  ALLOW_URL: {
+    schema: z.enum(['0', '1', 'on', 'off', 'true', 'false']),
+    fallback: '0',
+    about: 'Whether recordings are fetched from URLs that clients name: 1 or 0. Only from public addresses',
+  },
+  URL_ALLOWED_NETWORKS: {
+    schema: z
+      .string()
+      .transform(listOf)
+      .refine((list) => list.every(isNetwork), NETWORKS),
+    fallback: '',
+    about:
+      'Comma-separated private addresses or networks that may be fetched from and told of jobs all the same',
+  },
+  AWS_ACCESS_KEY_ID: {
+    schema: optional,
+    fallback: '',
+    about: 'Of the S3 store for `s3_path` and `s3://` URLs',
+  },
+  AWS_SECRET_ACCESS_KEY: { schema: optional, fallback: '', about: 'The secret that belongs to it' },
+  S3_STORAGE_BUCKET: { schema: optional, fallback: '', about: 'The bucket there' },
+  S3_ENDPOINT_URL: { schema: optional, fallback: '', about: "The store's address, where it is not Amazon's" },
+  AWS_REGION: { schema: optional, fallback: '', about: "The store's region" },
+  JOB_STORAGE: {
+    schema: z.enum(['disk', 's3']),
+    fallback: 'disk',
+    about: 'Where recordings and results of jobs lie: disk (DATA_DIR), or s3 (the bucket above)',
+  },
+  WEBHOOK_SECRET: {
+    schema: z.literal('').or(z.string().regex(/^whsec_[A-Za-z0-9+/]{32,}={0,2}$/)),
+    fallback: '',
+    about: 'Signs what `callback_url` is told, `whsec_…` (Standard Webhooks); empty: nobody is told',
+  },
+  OLLAMA_HOST: {
+    schema: optional,
+    fallback: '',
+    about: 'Address of an Ollama for the steps after a transcript, such as http://127.0.0.1:11434',
+  },
+  LLM_URL: {
+    schema: optional,
+    fallback: '',
+    about:
+      "The same of anything that speaks OpenAI's chat completions, ending in /v1; OLLAMA_HOST goes first",
+  },
+  LLM_API_KEY: { schema: optional, fallback: '', about: 'Its key' },
+  LLM_MODEL: {
+    schema: optional,
+    fallback: '',
+    about: 'The language model there; empty: there are no such steps',
+  },
+} as const

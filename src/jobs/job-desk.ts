@@ -1,0 +1,172 @@
+/**
+ * Where jobs are handed in and fetched: a recording and what is asked of it become a job that survives, and an ended
+ * job's transcript comes back. It knows the two ports and nothing of who asks, or of who does the work.
+ */
+import { createHash, randomUUID } from 'node:crypto'
+import { Failure } from '../failure.ts'
+import { joinText, type Transcript } from '../transcript.ts'
+import { audioKey, blobsOfJob } from './blob-keys.ts'
+import { BlobMissing, type Blobs } from './blobs.ts'
+import { type Job, type JobInput, JobOrder, standingWindows } from './job.ts'
+import type { JobQueue } from './job-queue.ts'
+import { readTranscript } from './stored-transcript.ts'
+import { promiseDelivery } from './webhooks.ts'
+
+/** A file of this machine, which the desk takes away; or where the recording will be found. */
+export type Recording =
+  | { readonly kind: 'file'; readonly path: string; readonly sizeBytes: number; readonly identity: string }
+  | Exclude<JobInput, { kind: 'blob' }>
+
+/** An order as a client means it; the rest the desk adds. */
+export type Draft = Omit<JobOrder, 'id' | 'input' | 'fingerprint' | 'createdAtMs'> & {
+  readonly recording: Recording
+}
+
+export interface DeskParts {
+  readonly queue: JobQueue
+  readonly blobs: Blobs
+  readonly nowMs: () => number
+}
+
+/** Of one client that hands in a job and asks whether it already has, these are looked through. */
+const PAGE = 100
+
+export class JobDesk {
+  readonly #parts: DeskParts
+
+  constructor(parts: DeskParts) {
+    this.#parts = parts
+  }
+
+  /**
+   * When it resolves, the job survives. A repetition of an earlier order of this owner's under the same key is that job.
+   *
+   * @throws Failure idempotency_key_reused when the earlier order was another one.
+   */
+  async handIn({ recording, ...asked }: Draft): Promise<{ readonly job: Job; readonly isNew: boolean }> {
+    const id = randomUUID()
+    const fingerprint = fingerprintOf(recording, asked)
+    const input = await this.#layDown(id, recording)
+    const { callbackUrl } = asked
+    if (callbackUrl !== undefined) await promiseDelivery(this.#parts, id, callbackUrl)
+    const createdAtMs = this.#parts.nowMs()
+    const added = await this.#add({ ...asked, id, input, fingerprint, createdAtMs })
+    if (added.isNew) return added
+    await this.#removeBlobs(id)
+    requireSame(added.job, fingerprint)
+    return added
+  }
+
+  /**
+   * The job of an earlier order under this key, for whoever cannot bring its recording a second time.
+   *
+   * @throws Failure idempotency_key_reused when `identity` is not that of its recording.
+   */
+  async handedInBefore({ recording, ...asked }: Draft): Promise<Job | undefined> {
+    const { owner, idempotencyKey } = asked
+    if (idempotencyKey === undefined) return undefined
+    for await (const job of this.#jobsOf(owner)) {
+      if (job.order.owner !== owner || job.order.idempotencyKey !== idempotencyKey) continue
+      requireSame(job, fingerprintOf(recording, asked))
+      return job
+    }
+    return undefined
+  }
+
+  /** @throws Error unless the job is completed; Failure job_not_found when it has been removed meanwhile. */
+  async transcriptOf({ order, resultKey }: Job): Promise<Transcript> {
+    if (resultKey === undefined) throw new Error(`job ${order.id} has no result`)
+    try {
+      return await readTranscript(this.#parts.blobs, resultKey)
+    } catch (error) {
+      const isForgotten =
+        error instanceof BlobMissing && (await this.#parts.queue.find(order.id)) === undefined
+      throw isForgotten ? jobNotFound(order.id) : error
+    }
+  }
+
+  /** What has been heard of a job until now. */
+  async textSoFar(id: string): Promise<string> {
+    const windows = standingWindows(await this.#parts.queue.windows(id))
+    return joinText(windows.flatMap(({ segments }) => segments))
+  }
+
+  /** Everything of the job is gone; whoever works on it is told. The record first: what nobody can find is swept. */
+  async discard(id: string): Promise<void> {
+    await this.#parts.queue.forget(id)
+    await this.#removeBlobs(id)
+  }
+
+  async #layDown(id: string, recording: Recording): Promise<JobInput> {
+    if (recording.kind !== 'file') return recording
+    const { path, sizeBytes } = recording
+    const key = audioKey(id)
+    try {
+      await this.#parts.blobs.take(key, path)
+    } catch (error) {
+      await this.#removeBlobs(id).catch(() => {}) // what cannot be written can perhaps not be removed; it is swept
+      throw error
+    }
+    return { kind: 'blob', key, sizeBytes }
+  }
+
+  async #add(order: JobOrder): Promise<{ readonly job: Job; readonly isNew: boolean }> {
+    const { queue } = this.#parts
+    try {
+      return await queue.add(JobOrder.parse(order))
+    } catch (error) {
+      // It may have been taken all the same, and only the word of it been lost: then its recording must stay.
+      const job = await queue.find(order.id).catch(() => 'unknown' as const)
+      if (job !== undefined && job !== 'unknown') return { job, isNew: true }
+      if (job === undefined) await this.#removeBlobs(order.id)
+      throw error
+    }
+  }
+
+  async *#jobsOf(owner: string | undefined): AsyncGenerator<Job, void, undefined> {
+    let before: string | undefined
+    for (;;) {
+      const page = await this.#parts.queue.list({
+        limit: PAGE,
+        ...(owner !== undefined && { owner }),
+        ...(before !== undefined && { before }),
+      })
+      yield* page
+      before = page.at(-1)?.order.id
+      if (page.length < PAGE || before === undefined) return
+    }
+  }
+
+  #removeBlobs(id: string): Promise<void> {
+    return this.#parts.blobs.remove(blobsOfJob(id))
+  }
+}
+
+export function jobNotFound(id: string): Failure {
+  return new Failure(
+    'job_not_found',
+    `There is no job ${id.length > 60 ? `${id.slice(0, 60).toWellFormed()}…` : id}. It may have expired or been deleted.`,
+  )
+}
+
+function requireSame({ order }: Job, fingerprint: string): void {
+  if (order.fingerprint === fingerprint) return
+  throw new Failure(
+    'idempotency_key_reused',
+    `The Idempotency-Key is that of job ${order.id}, which was another order; use a new key for a new order.`,
+    { param: 'Idempotency-Key' },
+  )
+}
+
+/** Of the recording and everything asked, in whatever order it stands. */
+function fingerprintOf(recording: Recording, asked: Omit<Draft, 'recording'>): string {
+  const { kind } = recording
+  const heard = kind === 'file' ? { kind, identity: recording.identity } : recording
+  const { owner: _owner, idempotencyKey: _key, fileName: _name, ...rest } = asked
+  const written = JSON.stringify([heard, rest], (_name, value: unknown) =>
+    typeof value === 'object' && value !== null && !Array.isArray(value)
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  )
+  return createHash('sha256').update(written).digest('hex')
+}
