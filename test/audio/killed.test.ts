@@ -17,7 +17,12 @@ test.each([
   await writeFile(path, `#!/bin/sh\nkill -${signal.slice(3)} $$\n`, { mode: 0o755 })
   const limits = { directory: bench.spool, maxSeconds: 60 }
 
-  const decoding = decode({ ...FFMPEG, path, isolation: 'none' }, recording, limits, new AbortController().signal)
+  const decoding = decode(
+    { ...FFMPEG, path, isolation: 'none' },
+    recording,
+    limits,
+    new AbortController().signal,
+  )
 
   await expect(decoding).rejects.toMatchObject(refusal)
   expect(await bench.spooled()).toEqual([])

@@ -5,10 +5,8 @@ export class Chance {
 
   /** Each name has its own stream, so that one that draws more often does not shift the others. */
   constructor(seed: number, name: string) {
-    this.#state = [...`${seed}:${name}`].reduce(
-      (hash, letter) => mixed(hash ^ letter.charCodeAt(0)),
-      0x9e3779b9,
-    )
+    const letters = Buffer.from(`${seed}:${name}`)
+    this.#state = letters.reduce((hash, letter) => mixed(hash ^ letter), 0x9e3779b9)
   }
 
   /** From 0 up to 1 (mulberry32). */

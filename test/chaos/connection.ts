@@ -19,7 +19,7 @@ export interface Manner {
 }
 
 /** `closed`: by the other side. `left`: by us, as we meant to. `refused`: nobody listens. `overdue`: nobody ended it in time. */
-export type Ending = 'closed' | 'left' | 'refused' | 'overdue'
+type Ending = 'closed' | 'left' | 'refused' | 'overdue'
 
 export interface Heard {
   readonly bytes: Buffer

@@ -119,7 +119,7 @@ async function wrongIn(
 }
 
 /** Until it is answered, or patience is over. Says whether it was. */
-export async function askUntilAnswered(world: World, ask: Ask): Promise<boolean> {
+async function askUntilAnswered(world: World, ask: Ask): Promise<boolean> {
   let pauseMs = SHORTEST_PAUSE_MS
   for (let tries = 1; tries <= MOST_TRIES; tries++) {
     const { code, answer } = await askOnce(world, ask)

@@ -23,11 +23,12 @@ export type Deed = keyof typeof DEEDS
 
 /** Six beats of five seconds, and one that is nearly over. */
 const LONGER_THAN_THE_HEARTBEAT_MS = 45_000
-const BRIEF_FREEZE_MS = 3000
+const BRIEF_FREEZE_MS = 1000
 const LONGEST_FREEZE_MS = 12_000
 /** Of the disk, when it is full; less than a recording takes. */
 const LEFT_BYTES = 100_000
 const FULL_MS = 4000
+const BRIEFLY_FULL_MS = 1000
 const GONE_MS = 15_000
 
 export interface GremlinParts {
@@ -48,6 +49,11 @@ export class Gremlin {
   constructor(parts: GremlinParts) {
     this.#parts = parts
     this.#planned = parts.isBrief ? briefPlan(parts.canFillDisk) : []
+  }
+
+  /** In the short suite: each deed is to be done once. */
+  get hasPlans(): boolean {
+    return this.#planned.length > 0
   }
 
   /** One deed, from its beginning to its end. `sparesNode`: the server itself is to live on. */
@@ -132,7 +138,7 @@ export class Gremlin {
     const { bavail, bsize } = await statfs(dataDir)
     const end = world.timeline.begin('fullDisk')
     await writeFile(path, Buffer.alloc(Math.max(0, bavail * bsize - LEFT_BYTES))).catch(() => {}) // full is what we want
-    await sleep(FULL_MS)
+    await sleep(this.#parts.isBrief ? BRIEFLY_FULL_MS : FULL_MS)
     await rm(path, { force: true })
     end()
     return true
@@ -179,16 +185,16 @@ export class Gremlin {
   }
 }
 
+/** Not the end of Node, since that comes anyway. */
 function briefPlan(canFillDisk: boolean): Deed[] {
   const disk: Deed[] = canFillDisk ? ['fill the disk'] : []
   return [
     'a stray print',
     'kill the child',
     'kill an ffmpeg',
-    'garbage on the wire',
     ...disk,
-    'kill Node',
+    'garbage on the wire',
     'a short freeze',
-    'end Node',
+    'kill Node',
   ]
 }

@@ -72,8 +72,13 @@ export class LogWatch {
     this.deathReasons[reason] = (this.deathReasons[reason] ?? 0) + 1
     this.engineDeaths++
     timeline.happened('engineDied')
+    this.engineIsDown()
+  }
+
+  /** Until the log says that the next one is ready. */
+  engineIsDown(): void {
     this.#engineIsUp?.()
-    this.#engineIsUp = timeline.begin('engineDown')
+    this.#engineIsUp = this.#parts.timeline.begin('engineDown')
   }
 
   #keep(requestId: string, code: string): void {

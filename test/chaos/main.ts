@@ -17,6 +17,8 @@ import { run } from './run.ts'
 /** Says that this process lives where DATA_DIR is a small disk of our own. */
 const SMALL_DISK = 'HVISKE_CHAOS_DISK'
 const DISK_MIB = 384
+/** A part of every Linux, and so of no package. */
+const UNSHARE = 'unshare'
 
 const { values } = parseArgs({
   options: {
@@ -34,9 +36,9 @@ function againOnSmallDisk(directory: string): number | undefined {
   const own = ['--user', '--map-root-user', '--mount', '--', 'sh', '-c']
   const mount = `mount -t tmpfs -o size=${DISK_MIB}M tmpfs "$${SMALL_DISK}" && exec "$@"`
   const env = { ...process.env, [SMALL_DISK]: directory }
-  if (spawnSync('unshare', [...own, mount, 'sh', 'true'], { env }).status !== 0) return undefined
+  if (spawnSync(UNSHARE, [...own, mount, 'sh', 'true'], { env }).status !== 0) return undefined
   const words = [...own, mount, 'sh', process.execPath, ...process.argv.slice(1)]
-  return spawnSync('unshare', words, { env, stdio: 'inherit' }).status ?? 1
+  return spawnSync(UNSHARE, words, { env, stdio: 'inherit' }).status ?? 1
 }
 
 async function go(dataDir: string, canFillDisk: boolean): Promise<number> {

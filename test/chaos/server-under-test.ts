@@ -63,6 +63,7 @@ export class ServerUnderTest {
   /** Resolves when it listens; its model may take longer. @throws Error when it ends before. */
   async start(): Promise<void> {
     const { environment, dataDir, ffmpegPath, log } = this.#parts
+    log.engineIsDown()
     const server = spawn(process.execPath, ['src/main.ts'], {
       cwd: ROOT,
       env: {

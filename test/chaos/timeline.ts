@@ -1,10 +1,7 @@
 /** What was done to the server and when, so that it can be told which answers have an excuse. Times are of one monotonic clock. */
 
-/**
- * `overload` is never written down: it is always. `engineDied` is what the server's log says; `engineDown` lasts until the next
- * child is ready.
- */
-type Trouble = 'engineDied' | 'engineDown' | 'restart' | 'fullDisk' | 'ffmpegKilled' | 'frozen'
+/** `engineDied` is a moment, told by the server's log; `engineDown` lasts from then, or from Node's start, until a child is ready. */
+export type Trouble = 'engineDied' | 'engineDown' | 'restart' | 'fullDisk' | 'ffmpegKilled'
 
 interface Stretch {
   readonly trouble: Trouble
