@@ -2,6 +2,7 @@
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ROOT } from '../end-to-end/server.ts'
 import { readExposition, valueOf } from '../exposition.ts'
 import { converse } from './connection.ts'
 import { askOnce } from './good-clients.ts'
@@ -33,7 +34,10 @@ export async function lookAtLeft(world: World, dataDir: string): Promise<Left> {
     ...gauges,
     descriptors: await descriptorsOf(world.server.pid),
     files: entries.map((entry) => join(entry.parentPath, entry.name)).filter((path) => path !== own),
-    children: children.map(({ command, state }) => `${state} ${command}`),
+    // Figures are shown around, and where things lie on this machine is nobody's business.
+    children: children.map(
+      ({ command, state }) => `${state} ${command.replaceAll(ROOT, '.').replaceAll(dataDir, 'DATA_DIR')}`,
+    ),
   }
 }
 
