@@ -40,6 +40,7 @@ export type Report = Awaited<ReturnType<typeof run>>
 
 export async function run(parts: RunParts) {
   const beganAt = new Date()
+  const made = machine()
   const workDir = await mkdtemp(join(tmpdir(), 'hviske-chaos-work-'))
   const { world, log, outcomes } = await openWorld(parts, workDir)
   const { server, verdicts } = world
@@ -65,7 +66,7 @@ export async function run(parts: RunParts) {
     await requireNoProcess(world, parts.dataDir)
     return {
       date: beganAt.toISOString(),
-      ...machine(),
+      ...made,
       ...told(parts, world, log),
       chaosSeconds,
       acts,
