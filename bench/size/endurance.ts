@@ -93,7 +93,7 @@ async function streamed(url: string): Promise<Omit<Outcome, 'seconds'>> {
 }
 
 /** The medians of the second and of the last tenth of the time: at the beginning everything grows once. */
-function growth(samples: readonly MemorySample[], of: 'nodeMb' | 'childMb') {
+function growth(samples: readonly MemorySample[], of: 'nodeMb' | 'childMb' | 'childMappedMb') {
   const tenth = Math.max(1, Math.floor(samples.length / 10))
   const median = (from: number) => samples.slice(from, from + tenth).map((sample) => sample[of]).toSorted((a, b) => a - b)[tenth >> 1] ?? 0
   return { earlyMb: median(tenth), lateMb: median(samples.length - 2 * tenth), peakMb: Math.max(...samples.map((sample) => sample[of])) }
@@ -117,6 +117,7 @@ try {
       shareOfWordsSpoken: Math.round((outcome.words / spokenWords) * 1000) / 1000,
       node: { ...growth(samples, 'nodeMb'), kernelPeakMb: server.nodePeakMb() },
       child: { ...growth(samples, 'childMb'), kernelPeakMb: server.childPeakMb() },
+      childMapped: growth(samples, 'childMappedMb'),
       filesLeft: server.filesLeft(),
       samples: thinned(samples),
     }

@@ -17,7 +17,9 @@ const SAMPLE_MS = 250
 export interface MemorySample {
   readonly atSeconds: number
   readonly nodeMb: number
+  /** Without the recording, which it maps: those pages are the kernel's cache of a file. */
   readonly childMb: number
+  readonly childMappedMb: number
 }
 
 export interface MeasuredServer extends AsyncDisposable {
@@ -89,7 +91,8 @@ function watch(pid: number, childPid: number): () => readonly MemorySample[] {
     samples.push({
       atSeconds: Math.round((performance.now() - beganMs) / 100) / 10,
       nodeMb: megabytes(pid, 'VmRSS'),
-      childMb: megabytes(childPid, 'VmRSS'),
+      childMb: megabytes(childPid, 'RssAnon'),
+      childMappedMb: megabytes(childPid, 'RssFile'),
     })
   look()
   const timer = setInterval(look, SAMPLE_MS)
@@ -100,7 +103,7 @@ function watch(pid: number, childPid: number): () => readonly MemorySample[] {
   }
 }
 
-function megabytes(pid: number, figure: 'VmRSS' | 'VmHWM'): number {
+function megabytes(pid: number, figure: 'VmRSS' | 'VmHWM' | 'RssAnon' | 'RssFile'): number {
   const kibibytes = new RegExp(`${figure}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]
   return Math.round((Number(kibibytes) * 1024) / 1e5) / 10
 }

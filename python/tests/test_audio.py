@@ -1,5 +1,7 @@
 """The PCM file in the spool."""
 
+import resource
+
 import numpy as np
 import pytest
 from conftest import put_pcm
@@ -134,3 +136,22 @@ def test_a_link_out_of_the_spool_is_refused(spool, tmp_path):
 
 def test_full_scale_is_one():
     assert to_float(np.array([-32768, 0, 16384], "<i2")).tolist() == [-1.0, 0.0, 0.5]
+
+
+def test_what_was_read_is_not_kept_in_memory(tmp_path):
+    """Ten hours are more than a gigabyte; the machine may have less."""
+    seconds = 3000
+    path = tmp_path / "long.pcm"
+    path.write_bytes(bytes(seconds * 32_000))
+    pcm = PcmFile(str(path), tmp_path, seconds * 16_000, True)
+    before = _resident_file_pages()
+
+    for second in range(0, seconds, 10):
+        assert not pcm.read(second * 16_000, (second + 10) * 16_000).any()
+
+    assert _resident_file_pages() - before < 4_000_000
+
+
+def _resident_file_pages() -> int:
+    with open("/proc/self/statm") as file:
+        return int(file.read().split()[2]) * resource.getpagesize()

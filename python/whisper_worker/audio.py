@@ -1,10 +1,11 @@
 """The PCM file that Node puts into the spool directory, as samples. It may still be growing.
 
-Maps it, never reads it whole.
+Maps it, never reads it whole, and does not keep what it has read.
 """
 
 from __future__ import annotations
 
+import mmap
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -30,6 +31,7 @@ class PcmFile:
     ) -> None:
         self._path = _inside(pcm_path, spool_directory)
         self._samples: Pcm = np.zeros(0, "<i2")
+        self._map: mmap.mmap | None = None
         self.is_complete = False
         self.grow(samples, is_complete)
 
@@ -37,7 +39,13 @@ class PcmFile:
         return len(self._samples)
 
     def read(self, start: int, end: int) -> Pcm:
-        """Samples `start` up to, not including, `end`: a view."""
+        """Samples `start` up to, not including, `end`: a view.
+
+        What was read before stays in the kernel's cache, and no longer counts as our memory: ten
+        hours would be more than a gigabyte.
+        """
+        if self._map is not None:
+            self._map.madvise(mmap.MADV_DONTNEED)
         return self._samples[start:end]
 
     def grow(self, samples: int, is_complete: bool) -> None:
@@ -59,7 +67,10 @@ class PcmFile:
                 f"at least {MIN_SECONDS} seconds are needed.",
             )
         if samples > len(self._samples):
-            self._samples = np.memmap(self._path, dtype="<i2", mode="r", shape=(samples,))
+            with self._path.open("rb") as file:
+                size = samples * _BYTES_PER_SAMPLE
+                self._map = mmap.mmap(file.fileno(), size, access=mmap.ACCESS_READ)
+            self._samples = np.frombuffer(self._map, "<i2")
         self.is_complete = is_complete
 
 
