@@ -39,6 +39,8 @@ test('an empty environment is enough', () => {
     maxAudioSecondsPerDay: 0,
     maxFailedKeysPerMinute: 30,
     trustedProxies: [],
+    shutdownDelaySeconds: 0,
+    drainSeconds: 30,
     keysFile: resolve('data/keys.json'),
     diskReserveBytes: 1024 ** 3,
   })
