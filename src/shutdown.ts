@@ -107,6 +107,6 @@ export function createEndingTranscriber(
   }
 }
 
-export function shuttingDown(): Failure {
+function shuttingDown(): Failure {
   return new Failure('shutting_down', 'The server is shutting down.')
 }

@@ -88,12 +88,14 @@ test('each window is followed by its checkpoint, and only who wants them is told
 
   const kinds = told.map(({ kind }) => kind)
   expect(kinds.join(' ')).toMatch(/^(segments checkpoint progress )+done$/)
-  expect(notTold).toEqual(told.filter(({ kind }) => kind !== 'checkpoint').map(expectSameTimings))
+  expect(notTold.map(withoutTimings)).toEqual(
+    told.filter(({ kind }) => kind !== 'checkpoint').map(withoutTimings),
+  )
 })
 
 /** How long it took is never the same. */
-function expectSameTimings(event: EngineEvent): EngineEvent {
-  return event.kind === 'done' ? { ...event, timings: expect.any(Object) as typeof event.timings } : event
+function withoutTimings(event: EngineEvent): object {
+  return event.kind === 'done' ? { ...event, timings: undefined } : event
 }
 
 test('a recording that is parked at any window, and gone on with elsewhere, says what it would have said', async () => {
@@ -123,14 +125,16 @@ test('a recording that is parked at every window still comes to its end', async 
   const undisturbed = await all(engines[0].run(asked(), NEVER))
   const stored: unknown[] = []
   const told: EngineEvent[] = []
+  const endings: string[] = []
 
   for (let edge = 1; told.at(-1)?.kind !== 'done'; edge++) {
     const part = await run(engines[edge % 2] ?? engines[0], edge, { resumeFrom: joinCheckpoints(stored) })
-    if (told.length === 0) expect(part.ended).toMatchObject({ code: 'shutting_down' })
+    endings.push(part.ended instanceof Failure ? part.ended.code : 'done')
     stored.push(...part.stored)
     told.push(...part.events)
   }
 
+  expect(endings[0]).toBe('shutting_down')
   expect(windowsIn(told)).toEqual(windowsIn(undisturbed))
   expect(numberedText(told)).toBe(numberedText(undisturbed))
   expect(doneOf(told)).toEqual(doneOf(undisturbed))
