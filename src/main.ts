@@ -32,7 +32,7 @@ import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
 import { openSpool } from './spool.ts'
 import { Collector } from './tracing/collector.ts'
 import { createTranscriber } from './transcriber.ts'
-import { diskRoomOf } from './upload/disk-room.ts'
+import { type DiskRoom, diskRoomOf } from './upload/disk-room.ts'
 import { Uploads } from './uploads/uploads.ts'
 
 /** After a bug, for deleting files and ending the child. */
@@ -77,13 +77,7 @@ async function run(config: Config, log: Log): Promise<void> {
   await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
   await using collector = collectorOf(config, log)
   const disk = diskRoomOf(spool.path, config.diskReserveBytes)
-  using uploads = await Uploads.open({
-    directory: join(config.dataDir, 'uploads'),
-    lifetimeSeconds: UPLOAD_LIFETIME_SECONDS,
-    maxBytes: config.maxUploadBytes,
-    disk,
-    nowMs: Date.now,
-  })
+  using uploads = await openUploads(config, disk)
   await using room = await openJobRoom({ config, log, spoolDir: spool.path, disk, uploads })
   const app = createApp({
     config,
@@ -144,6 +138,17 @@ function workOnJobs(start: () => Runner, { begun, cut }: Ending) {
     parked: parked.promise,
     [Symbol.asyncDispose]: async () => runner?.[Symbol.asyncDispose](),
   }
+}
+
+/** Beside the spool, which is emptied when a server ends: whoever was cut off goes on with the next one. */
+function openUploads({ dataDir, maxUploadBytes }: Config, disk: DiskRoom): Promise<Uploads> {
+  return Uploads.open({
+    directory: join(dataDir, 'uploads'),
+    lifetimeSeconds: UPLOAD_LIFETIME_SECONDS,
+    maxBytes: maxUploadBytes,
+    disk,
+    nowMs: Date.now,
+  })
 }
 
 /** Where recordings wait on their way, and what is known of all of them. */

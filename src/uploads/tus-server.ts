@@ -56,14 +56,16 @@ export class TusServer {
 
   /** @throws Failure where the protocol has no word for what is wrong. */
   async answer({ request, owner }: TusRequest): Promise<Response> {
+    const version = request.headers.get('tus-resumable')
+    // The library calls another version than its own a damaged header.
+    if (request.method !== 'OPTIONS' && version !== TUS_RESUMABLE) throw otherVersion()
     const asked: { owner: string | undefined; failure?: Failure } = { owner }
     this.#asked.set(request, asked)
     const response = await this.#server.handleWeb(request)
     if (asked.failure !== undefined) throw asked.failure
     if (response.status >= 400) throw refusalOf(response.status, await response.text())
-    for (const name of [...response.headers.keys()]) {
-      if (name.startsWith('access-control-')) response.headers.delete(name)
-    }
+    const crossOrigin = [...response.headers.keys()].filter((name) => name.startsWith('access-control-'))
+    for (const name of crossOrigin) response.headers.delete(name)
     return response
   }
 }
@@ -80,11 +82,6 @@ function refusalOf(status: number, body: string): Failure {
         'upload_conflict',
         'The upload is not as long as Upload-Offset says; HEAD tells how long it is.',
       )
-    case 412:
-      return new Failure(
-        'tus_version_required',
-        `The header Tus-Resumable must be there, and be ${TUS_RESUMABLE}.`,
-      )
     case 413:
       return new Failure('file_too_large', `More came than the upload may hold: ${said}.`, { param: 'file' })
     case 500:
@@ -94,6 +91,11 @@ function refusalOf(status: number, body: string): Failure {
         ? new Failure('upload_conflict', 'Another request went on with this upload.')
         : new Failure('malformed_request', `The request is not tus as this server understands it: ${said}.`)
   }
+}
+
+function otherVersion(): Failure {
+  const message = `The header Tus-Resumable must be there, and be ${TUS_RESUMABLE}.`
+  return new Failure('tus_version_required', message)
 }
 
 /** Undefined: it comes later. What is wrong with the header the protocol's server has said. */

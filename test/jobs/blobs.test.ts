@@ -1,18 +1,16 @@
 // One contract for all places where blobs lie: a directory, and a real S3 server.
-import { createHash } from 'node:crypto'
-import { access, mkdtemp, open, readdir, readFile, rm, stat, utimes, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { access, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { BlobMissing, type Blobs } from '../../src/jobs/blobs.ts'
+import { BlobMissing } from '../../src/jobs/blobs.ts'
 import { diskBlobs } from '../../src/jobs/disk-blobs.ts'
 import { s3Blobs } from '../../src/jobs/s3-blobs.ts'
+import { contentOf, hashOf, keysOf, largeFile, startBlobs } from './blob-home.ts'
 import { BUCKET, startS3 } from './s3-server.ts'
 
 const MIB = 1024 ** 2
+const GAVE_UP = /gave up|aborted/
 let stores = 0
-/** Renaming does not reach from one file system into another. */
-const hasMemoryFiles = await isOtherFileSystem('/dev/shm')
 
 const PLACES = [
   { place: 'a directory', openBlobs: async (directory: string) => diskBlobs(join(directory, 'blobs')) },
@@ -33,7 +31,7 @@ afterAll(async () => s3[Symbol.asyncDispose]())
 
 describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   test('what was put is read, byte for byte, and has its size', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
     const bytes = Buffer.from([0, 255, 10, 13, 128])
 
@@ -46,7 +44,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('a blob may be empty', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
 
     await home.blobs.put('empty', '')
 
@@ -55,7 +53,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('the last one that was put under a key is the one that is there', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
 
     await home.blobs.put('key', 'a long first one')
     await home.blobs.put('key', 'second')
@@ -64,7 +62,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('a file that is taken is a blob, and no longer a file', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const path = join(home.directory, 'recording')
     await writeFile(path, 'sound')
 
@@ -75,7 +73,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('a file of many parts comes back as it was', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { path, sha256 } = await largeFile(home.directory, 27 * MIB + 3)
 
     await home.blobs.take('large', path)
@@ -85,7 +83,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('what is not there has no size, cannot be read and is no file', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs, directory } = home
     await blobs.put('there/is', 'something')
 
@@ -97,7 +95,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('a blob can be had as a file of this machine, and outlives it', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     await home.blobs.put('audio', 'sound')
     const directory = join(home.directory, 'work')
 
@@ -111,7 +109,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('blobs are listed by the beginning of their keys, with sizes and times', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
     for (const key of ['jobs/a/audio', 'jobs/a/result', 'jobs/ab/audio', 'other']) await blobs.put(key, key)
 
@@ -126,7 +124,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('what begins so is removed, and nothing else; nothing to remove is no mistake', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
     for (const key of ['jobs/a/audio', 'jobs/a/result', 'jobs/ab/audio', 'jobs/b']) await blobs.put(key, key)
 
@@ -143,15 +141,16 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('more blobs than a page of S3 are listed and removed', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
+    await blobs.put('many/kept', '') // the test's server trips over directories that become empty
     for (let first = 0; first < 1100; first += 50) {
       await Promise.all(Array.from({ length: 50 }, (_, index) => blobs.put(`many/n${first + index}`, '')))
     }
 
-    expect(await keysOf(blobs, 'many/')).toHaveLength(1100)
-    await blobs.remove('many/')
-    expect(await keysOf(blobs, 'many/')).toEqual([])
+    expect(await keysOf(blobs, 'many/n')).toHaveLength(1100)
+    await blobs.remove('many/n')
+    expect(await keysOf(blobs, 'many/n')).toEqual([])
   })
 
   test.each([
@@ -170,7 +169,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
     'a\0',
     'a'.repeat(513),
   ])('the key %j is none: nothing leaves the place', async (key) => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs, directory } = home
     const path = join(directory, 'recording')
     await writeFile(path, 'sound')
@@ -184,14 +183,14 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test.each(['/', '../', 'a/../', '.incoming', 'A'])('%j is no beginning', async (beginning) => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
 
     await expect(home.blobs.remove(beginning)).rejects.toThrow('not the beginning')
     await expect(keysOf(home.blobs, beginning)).rejects.toThrow('not the beginning')
   })
 
   test('nobody removes everything by losing an id', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     await home.blobs.put('key', 'kept')
 
     await expect(home.blobs.remove('')).rejects.toThrow('would remove all')
@@ -199,22 +198,22 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test('whoever has given up stores nothing, and what was there stays', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
     const { path } = await largeFile(home.directory, MIB)
     const gaveUp = AbortSignal.abort(new Error('gave up'))
     await blobs.put('key', 'before')
 
-    await expect(blobs.put('key', 'after', gaveUp)).rejects.toThrow()
+    await expect(blobs.put('key', 'after', gaveUp)).rejects.toThrow(GAVE_UP)
     await expect(blobs.take('key', path, gaveUp)).rejects.toThrow('gave up')
-    await expect(contentOf(blobs, 'key', gaveUp)).rejects.toThrow()
+    await expect(contentOf(blobs, 'key', gaveUp)).rejects.toThrow(GAVE_UP)
 
     expect(String(await contentOf(blobs, 'key'))).toBe('before')
     expect((await stat(path)).size).toBe(MIB)
   })
 
   test('a file that is not there cannot be taken, and what was there stays', async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     await home.blobs.put('key', 'before')
 
     await expect(home.blobs.take('key', join(home.directory, 'none'))).rejects.toThrow('ENOENT')
@@ -223,7 +222,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   })
 
   test("blobs put and removed at once in the same place do not get in each other's way", async () => {
-    await using home = await start(openBlobs)
+    await using home = await startBlobs(openBlobs)
     const { blobs } = home
 
     const keys = Array.from({ length: 40 }, (_, index) => `jobs/j${index % 3}/n${index + 10}`)
@@ -239,95 +238,3 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
     expect(await keysOf(blobs, 'jobs/')).toEqual(kept.toSorted())
   })
 })
-
-describe('a directory', () => {
-  test('what killed processes have left half written is swept when it is opened, and nothing else', async () => {
-    await using home = await start(PLACES[0]?.openBlobs ?? fail)
-    const incoming = join(home.directory, 'blobs', '.incoming')
-    await writeFile(join(incoming, 'left-behind'), 'half')
-    await writeFile(join(incoming, 'being-written'), 'half')
-    const longAgo = new Date(Date.now() - 2 * 3_600_000)
-    await utimes(join(incoming, 'left-behind'), longAgo, longAgo)
-    await home.blobs.put('key', 'kept')
-    await utimes(join(home.directory, 'blobs', 'key'), longAgo, longAgo)
-
-    const reopened = await diskBlobs(join(home.directory, 'blobs'))
-
-    expect(await readdir(incoming)).toEqual(['being-written'])
-    expect(await keysOf(reopened, '')).toEqual(['key'])
-  })
-
-  test('the file that is had is the blob itself, and a taken file the same file under another name', async () => {
-    await using home = await start(PLACES[0]?.openBlobs ?? fail)
-    const { path } = await largeFile(home.directory, MIB)
-    const { ino } = await stat(path)
-
-    await home.blobs.take('key', path)
-
-    await using file = await home.blobs.asFile('key', home.directory)
-    expect((await stat(file.path)).ino).toBe(ino)
-  })
-
-  test.runIf(hasMemoryFiles)('a file of another file system is copied whole, then gone', async () => {
-    await using home = await start(PLACES[0]?.openBlobs ?? fail)
-    const elsewhere = await mkdtemp('/dev/shm/hviske-')
-    try {
-      const { path, sha256 } = await largeFile(elsewhere, 3 * MIB)
-
-      await home.blobs.take('key', path)
-
-      expect(await hashOf(home.blobs, 'key')).toBe(sha256)
-      expect(await readdir(elsewhere)).toEqual([])
-      expect(await readdir(join(home.directory, 'blobs', '.incoming'))).toEqual([])
-    } finally {
-      await rm(elsewhere, { recursive: true })
-    }
-  })
-})
-
-function fail(): never {
-  throw new Error('there is no such place')
-}
-
-async function isOtherFileSystem(path: string): Promise<boolean> {
-  const [there, here] = await Promise.all([stat(path).catch(() => undefined), stat(tmpdir())])
-  return there !== undefined && there.dev !== here.dev
-}
-
-async function start(openBlobs: (directory: string) => Promise<Blobs>) {
-  const directory = await mkdtemp(join(tmpdir(), 'hviske-blobs-'))
-  return {
-    directory,
-    blobs: await openBlobs(directory),
-    [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
-  }
-}
-
-async function contentOf(blobs: Blobs, key: string, signal?: AbortSignal): Promise<Buffer> {
-  return Buffer.concat(await Array.fromAsync(blobs.read(key, signal)))
-}
-
-async function hashOf(blobs: Blobs, key: string): Promise<string> {
-  const hash = createHash('sha256')
-  for await (const chunk of blobs.read(key)) hash.update(chunk)
-  return hash.digest('hex')
-}
-
-async function keysOf(blobs: Blobs, beginning: string): Promise<string[]> {
-  const listed = await Array.fromAsync(blobs.list(beginning))
-  return listed.map(({ key }) => key).toSorted()
-}
-
-/** No part of it is like another. */
-async function largeFile(directory: string, sizeBytes: number) {
-  const path = join(directory, 'large')
-  const hash = createHash('sha256')
-  const file = await open(path, 'w')
-  for (let left = sizeBytes, block = 0; left > 0; left -= MIB, block += 1) {
-    const bytes = Buffer.alloc(Math.min(MIB, left), `${block} `)
-    hash.update(bytes)
-    await file.write(bytes)
-  }
-  await file.close()
-  return { path, sha256: hash.digest('hex') }
-}

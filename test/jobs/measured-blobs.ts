@@ -11,7 +11,13 @@ const client = s3ClientOf({ accessKeyId: 'S3RVER', secretAccessKey: 'S3RVER', bu
 const blobs = s3Blobs({ client, bucket, prefix: 'measured/' })
 const directory = mkdtempSync(join(tmpdir(), 'hviske-measured-'))
 
-process.on('message', async (sizeBytes: number) => {
+process.on('message', (sizeBytes: number) => void carry(sizeBytes))
+process.once('disconnect', () => {
+  client.destroy()
+  rmSync(directory, { recursive: true, force: true })
+})
+
+async function carry(sizeBytes: number): Promise<void> {
   const path = join(directory, 'file')
   writeFileSync(path, '')
   truncateSync(path, sizeBytes)
@@ -19,8 +25,4 @@ process.on('message', async (sizeBytes: number) => {
   await using file = await blobs.asFile('large', directory)
   const { size } = await stat(file.path)
   process.send?.({ sizeBytes: size, peakBytes: process.resourceUsage().maxRSS * 1024 })
-})
-process.once('disconnect', () => {
-  client.destroy()
-  rmSync(directory, { recursive: true, force: true })
-})
+}

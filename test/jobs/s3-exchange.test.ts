@@ -184,7 +184,7 @@ async function start(maxBytes = 1024 ** 2) {
     path,
     limits,
     object: (Key: string, Body: string) =>
-      s3.client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body })),
+      s3.client.send(new PutObjectCommand({ Bucket: BUCKET, Key, Body, ContentLength: Body.length })),
     fetch: (key: string, bucket = BUCKET, signal = new AbortController().signal) =>
       exchange.fetchObject({ bucket, key }, path, limits, signal),
     [Symbol.asyncDispose]: () => rm(directory, { recursive: true, force: true }),
