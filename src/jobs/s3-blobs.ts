@@ -93,26 +93,31 @@ class S3Blobs implements Blobs {
   }
 
   async *list(beginning: string) {
-    const { client, bucket, prefix } = this.#place
-    const wanted = { Bucket: bucket, Prefix: `${prefix}${checkBeginning(beginning)}` }
-    for await (const { Contents = [] } of paginateListObjectsV2({ client }, wanted)) {
-      for (const { Key = '', Size = 0, LastModified } of Contents) {
-        const storedAtMs = LastModified?.getTime() ?? 0
-        yield { key: Key.slice(prefix.length), sizeBytes: Size, storedAtMs }
-      }
-    }
+    for await (const page of this.#pages(checkBeginning(beginning))) yield* page
   }
 
   /** One by one: not every store knows how to delete many at once, and a job has a handful. */
   async remove(beginning: string): Promise<void> {
-    let removals: Promise<unknown>[] = []
-    for await (const { key } of this.list(checkRemovable(beginning))) {
-      removals.push(this.#place.client.send(new DeleteObjectCommand(this.#at(key))))
-      if (removals.length < REMOVALS_AT_ONCE) continue
-      await Promise.all(removals)
-      removals = []
+    for await (const page of this.#pages(checkRemovable(beginning))) {
+      for (let first = 0; first < page.length; first += REMOVALS_AT_ONCE) {
+        const some = page.slice(first, first + REMOVALS_AT_ONCE)
+        await Promise.all(
+          some.map(({ key }) => this.#place.client.send(new DeleteObjectCommand(this.#at(key)))),
+        )
+      }
     }
-    await Promise.all(removals)
+  }
+
+  async *#pages(beginning: string) {
+    const { client, bucket, prefix } = this.#place
+    const wanted = { Bucket: bucket, Prefix: `${prefix}${beginning}` }
+    for await (const { Contents = [] } of paginateListObjectsV2({ client }, wanted)) {
+      yield Contents.map(({ Key = '', Size = 0, LastModified }) => ({
+        key: Key.slice(prefix.length),
+        sizeBytes: Size,
+        storedAtMs: LastModified?.getTime() ?? 0,
+      }))
+    }
   }
 
   #at(key: string) {

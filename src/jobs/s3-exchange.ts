@@ -70,7 +70,9 @@ export function createS3Exchange(client: S3Client, places: S3Places): S3Exchange
       ]
       await told('the result was not written', signal, async () => {
         for (const file of files) {
-          await client.send(new PutObjectCommand({ Bucket: places.bucket, ...file }), { abortSignal: signal })
+          const ContentLength = Buffer.byteLength(file.Body)
+          const object = { Bucket: places.bucket, ContentLength, ...file }
+          await client.send(new PutObjectCommand(object), { abortSignal: signal })
         }
       })
     },
