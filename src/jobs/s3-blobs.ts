@@ -8,7 +8,7 @@ import { pipeline } from 'node:stream/promises'
 import {
   DeleteObjectCommand,
   HeadObjectCommand,
-  paginateListObjectsV2,
+  ListObjectsV2Command,
   PutObjectCommand,
   type S3Client,
 } from '@aws-sdk/client-s3'
@@ -108,15 +108,19 @@ class S3Blobs implements Blobs {
     }
   }
 
+  /** From key to key, which every store understands, and which is right although what has been seen is removed meanwhile. */
   async *#pages(beginning: string) {
     const { client, bucket, prefix } = this.#place
-    const wanted = { Bucket: bucket, Prefix: `${prefix}${beginning}` }
-    for await (const { Contents = [] } of paginateListObjectsV2({ client }, wanted)) {
+    for (let after: string | undefined, isMore = true; isMore; ) {
+      const wanted = { Bucket: bucket, Prefix: `${prefix}${beginning}`, ...(after && { StartAfter: after }) }
+      const { Contents = [], IsTruncated = false } = await client.send(new ListObjectsV2Command(wanted))
       yield Contents.map(({ Key = '', Size = 0, LastModified }) => ({
         key: Key.slice(prefix.length),
         sizeBytes: Size,
         storedAtMs: LastModified?.getTime() ?? 0,
       }))
+      after = Contents.at(-1)?.Key
+      isMore = IsTruncated && after !== undefined
     }
   }
 
@@ -156,6 +160,6 @@ async function storeFile(
 }
 
 /** The SDK's way of writing it. */
-export function sending(signal: AbortSignal | undefined) {
+function sending(signal: AbortSignal | undefined) {
   return signal === undefined ? {} : { abortSignal: signal }
 }

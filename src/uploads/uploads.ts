@@ -164,7 +164,7 @@ export function notFound(param?: string): Failure {
   return new Failure('upload_not_found', message, param === undefined ? {} : { param })
 }
 
-export function tooLarge(maxBytes: number, param = 'file'): Failure {
+function tooLarge(maxBytes: number, param = 'file'): Failure {
   return new Failure('file_too_large', `The upload is larger than ${maxBytes} bytes.`, { param })
 }
 

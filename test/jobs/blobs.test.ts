@@ -143,7 +143,7 @@ describe.each(PLACES)('blobs in $place', ({ openBlobs }) => {
   test('more blobs than a page of S3 are listed and removed', async () => {
     await using home = await startBlobs(openBlobs)
     const { blobs } = home
-    await blobs.put('many/kept', '') // the test's server trips over directories that become empty
+    await blobs.put('many/kept', '') // the tests' server trips over directories that become empty meanwhile
     for (let first = 0; first < 1100; first += 50) {
       await Promise.all(Array.from({ length: 50 }, (_, index) => blobs.put(`many/n${first + index}`, '')))
     }

@@ -42,7 +42,7 @@ export function openAiUploadRoutes(parts: Parts): Hono<HttpEnv> {
       )
       return c.json(shown(parts, { record, touchedAtMs: record.createdAtMs }))
     })
-    .post(`${PATH}/:id/parts`, async (c) => {
+    .post(`${PATH}/:id{[^/]+}/parts`, async (c) => {
       const { record } = await own(c)
       await using part = await receivePart(c, parts, IDLE_MS)
       const { file } = await withFile(part)
@@ -54,7 +54,7 @@ export function openAiUploadRoutes(parts: Parts): Hono<HttpEnv> {
         upload_id: record.id,
       })
     })
-    .post(`${PATH}/:id/complete`, async (c) => {
+    .post(`${PATH}/:id{[^/]+}/complete`, async (c) => {
       const { record } = await own(c)
       const { part_ids, md5 } = await parseJsonBody(c, CompleteRequest, IDLE_MS)
       const completed = await partUploads.complete(record.id, {
@@ -63,7 +63,7 @@ export function openAiUploadRoutes(parts: Parts): Hono<HttpEnv> {
       })
       return c.json(shown(parts, { record: completed, touchedAtMs: uploads.nowMs() }))
     })
-    .post(`${PATH}/:id/cancel`, async (c) => {
+    .post(`${PATH}/:id{[^/]+}/cancel`, async (c) => {
       const { record, touchedAtMs } = await own(c)
       return c.json(shown(parts, { record: await partUploads.cancel(record.id), touchedAtMs }))
     })

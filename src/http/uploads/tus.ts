@@ -41,9 +41,8 @@ export function tusRoutes(parts: Parts): Hono<HttpEnv> {
         return ask(c)
       })
       .options(PATH, ask)
-      .options(`${PATH}/:id`, ask)
       // Hono asks a GET where a HEAD came; of the two the protocol knows HEAD alone.
-      .get(`${PATH}/:id`, async (c) => {
+      .get(`${PATH}/:id{[^/]+}`, async (c) => {
         if (c.req.raw.method === 'HEAD') return askOfOwn(c)
         c.header('allow', 'HEAD, PATCH, DELETE, OPTIONS')
         throw new Failure(
@@ -51,8 +50,8 @@ export function tusRoutes(parts: Parts): Hono<HttpEnv> {
           'An upload is not read back; HEAD says how much of it is there.',
         )
       })
-      .patch(`${PATH}/:id`, askOfOwn)
-      .delete(`${PATH}/:id`, askOfOwn)
+      .patch(`${PATH}/:id{[^/]+}`, askOfOwn)
+      .delete(`${PATH}/:id{[^/]+}`, askOfOwn)
   )
 }
 
@@ -112,6 +111,23 @@ const bytes = {
 } as const
 
 export const TUS_PATHS: readonly RouteConfig[] = [
+  {
+    method: 'options',
+    path: PATH,
+    summary: 'What uploads may be (tus 1.0.0)',
+    tags: ['Uploads'],
+    responses: {
+      204: {
+        description: 'Versions, extensions and the largest size; without a key',
+        headers: z.object({
+          ...TUS_HEADER,
+          'tus-version': z.literal(TUS_VERSION),
+          'tus-extension': z.string(),
+          'tus-max-size': SIZE,
+        }),
+      },
+    },
+  },
   {
     method: 'post',
     path: PATH,
