@@ -22,7 +22,7 @@ export function checkingConnector(limits: FetchLimits, signal: AbortSignal): bui
     const within = AbortSignal.any([signal, AbortSignal.timeout(limits.connectMs)])
     connectChecked(options, { limits, connect, within }).then(
       (socket) => callback(null, socket),
-      (error: unknown) => callback(asFailure(error), null),
+      (error: unknown) => callback(worded(error), null),
     )
   }
 }
@@ -90,7 +90,8 @@ function connectTo(
   return promise
 }
 
-function asFailure(error: unknown): Error {
-  if (error instanceof Failure) return error
-  return unreachable('no connection could be made', error)
+/** What the system, TLS or a timer says has a code; what has none is a bug, and stays one. */
+function worded(error: unknown): Error {
+  if (!(error instanceof Error)) return new Error('no connection', { cause: error })
+  return error instanceof Failure || !('code' in error) ? error : unreachable('no connection could be made', error)
 }

@@ -89,11 +89,9 @@ async function download(first: URL, path: string, fetching: Fetching): Promise<F
   const { url, answer } = await follow(first, fetching)
   const { limits, signal } = fetching
   const { headers, body } = answer
-  const length = headers['content-length']
-  const stream = {
-    chunks: chunksInTime(body, limits.idleMs, signal),
-    announcedBytes: length === undefined ? undefined : Number(length),
-  }
+  const length = Number(headers['content-length'])
+  const announcedBytes = Number.isSafeInteger(length) ? length : undefined
+  const stream = { chunks: chunksInTime(body, limits.idleMs, signal), announcedBytes }
   const stored = await storeRecording(stream, path, limits)
   return { path, name: nameOf(headers['content-disposition'], url), ...stored }
 }
@@ -126,10 +124,11 @@ function checkEncoding(answer: Dispatcher.ResponseData): Dispatcher.ResponseData
 
 /** @throws Failure invalid_value, or of a redirect url_unreachable */
 function parsedUrl(text: string, base?: URL): URL {
-  if (text.length > MAX_URL_CHARACTERS) throw invalidUrl(`has more than ${MAX_URL_CHARACTERS} characters`)
-  const url = URL.parse(text, base?.href)
+  const isTooLong = text.length > MAX_URL_CHARACTERS
+  const url = isTooLong ? null : URL.parse(text, base?.href)
   if (url !== null) return url
-  throw base === undefined ? invalidUrl('is not a URL') : unreachable('it was passed on to what is not a URL')
+  if (base !== undefined) throw unreachable('it was passed on to what is not a URL')
+  throw invalidUrl(isTooLong ? `has more than ${MAX_URL_CHARACTERS} characters` : 'is not a URL')
 }
 
 /** @throws Failure url_not_allowed */

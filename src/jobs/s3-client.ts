@@ -17,7 +17,7 @@ const IDLE_MS = 60_000
 /** The first one, and as many again after longer and longer pauses. */
 const TRIES = 4
 
-/** Nothing is taken from the environment or from files of Amazon's tools. The caller destroys it. */
+/** With these credentials alone, whatever Amazon's own tools have on this machine. The caller destroys it. */
 export function s3ClientOf({ accessKeyId, secretAccessKey, endpointUrl, region }: S3Settings): S3Client {
   return new S3Client({
     region: region ?? USUAL_REGION,

@@ -4,6 +4,9 @@ import type { Readable } from 'node:stream'
 import { DataStore, ERRORS, Upload } from '@tus/server'
 import type { Uploads } from './uploads.ts'
 
+/** A piece may take longer than an upload is kept that nothing comes of. */
+const TOUCH_MS = 60_000
+
 export class TusStore extends DataStore {
   readonly #uploads: Uploads
 
@@ -43,15 +46,19 @@ export class TusStore extends DataStore {
    */
   override async write(bytes: Readable, id: string, offset: number): Promise<number> {
     const { record } = await this.#find(id)
-    const { disk, files } = this.#uploads
+    const { disk, files, nowMs } = this.#uploads
     using claim = await disk.claim(record.sizeBytes === undefined ? undefined : record.sizeBytes - offset)
     const file = await open(files.contentOf(id), 'r+')
     let end = offset
+    let touchedMs = nowMs()
     try {
       for await (const chunk of bytes as AsyncIterable<Uint8Array>) {
         await claim.take(chunk.byteLength)
         await writeAll(chunk, (rest, at) => file.write(rest, 0, rest.byteLength, end + at))
         end += chunk.byteLength
+        if (nowMs() - touchedMs < TOUCH_MS) continue
+        await files.touch(id)
+        touchedMs = nowMs()
       }
     } finally {
       await file.sync()

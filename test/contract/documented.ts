@@ -32,6 +32,9 @@ export function judgeOf(document: OpenApi): (asked: Asked, answered: Answered) =
     if (!isDocumented) return [`status ${status} is not documented`]
     if (asked.method === 'HEAD') return body === '' ? [] : ['an answer to HEAD with a body']
     if (status >= 400) return faultsOfError(answered)
+    if (found !== undefined && documented?.content === undefined) {
+      return body === '' ? [] : ['a body where none is documented']
+    }
     const type = String(headers['content-type'])
     const written = Object.keys(documented?.content ?? {}).find((one) => sameType(one, type))
     if (found === undefined || written === undefined) return [`the type ${type} is not documented`]

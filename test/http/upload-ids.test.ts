@@ -135,6 +135,27 @@ test('an upload expires a while after its last byte, and then there is nothing l
   expect(await readdir(server.uploadDir)).toEqual([])
 })
 
+test('an upload does not expire while a long piece of it comes', async () => {
+  let nowMs = Date.now()
+  await using server = await startUploads({}, { nowMs: () => nowMs })
+  const location = (await create(server, 5)).headers.get('location') ?? ''
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      nowMs += 3_000_000
+      await server.parts.uploads.sweep()
+      controller.enqueue(Buffer.from('sound').subarray(sent, (sent += 1)))
+      if (sent === 5) controller.close()
+    },
+  })
+  let sent = 0
+
+  const headers = { ...PIECE, 'upload-offset': '0' }
+  const init = { method: 'PATCH', headers, body, duplex: 'half' as const }
+  expect((await server.app.request(location, init)).headers.get('upload-offset')).toBe('5')
+
+  expect((await transcribe(server, { upload_id: idOf(location) })).status).toBe(200)
+})
+
 test('sweeping leaves what is being made alone, and takes what was left half made', async () => {
   let nowMs = Date.now()
   await using server = await startUploads({}, { nowMs: () => nowMs })
