@@ -15,7 +15,9 @@ test('the table of settings says what the code reads, no more and no less', () =
 })
 
 test('the table of endpoints says what is served, no more and no less', () => {
-  const rows = [...readme.matchAll(/^\| `((?:GET|HEAD|POST|PATCH|DELETE|OPTIONS) [^`]+)` \|/gm)].map(([, endpoint]) => endpoint)
+  const rows = [...readme.matchAll(/^\| `((?:GET|HEAD|POST|PATCH|DELETE|OPTIONS) [^`]+)` \|/gm)].map(
+    ([, endpoint]) => endpoint,
+  )
 
   expect(new Set(rows)).toEqual(new Set(Object.keys(endpointSummaries())))
 })

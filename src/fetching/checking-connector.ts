@@ -93,5 +93,7 @@ function connectTo(
 /** What the system, TLS or a timer says has a code; what has none is a bug, and stays one. */
 function worded(error: unknown): Error {
   if (!(error instanceof Error)) return new Error('no connection', { cause: error })
-  return error instanceof Failure || !('code' in error) ? error : unreachable('no connection could be made', error)
+  return error instanceof Failure || !('code' in error)
+    ? error
+    : unreachable('no connection could be made', error)
 }
