@@ -36,20 +36,18 @@ export class PartUploads {
    */
   async addPart(record: UploadRecord, path: string): Promise<string> {
     requirePending(record)
-    const { files } = this.#uploads
-    const directory = files.partsOf(record.id)
-    const sizes = await Promise.all((await readdir(directory)).map((name) => sizeOf(join(directory, name))))
-    const allBytes = (await sizeOf(path)) + sizes.reduce((sum, size) => sum + size, 0)
-    if (allBytes > TIMES_OVER * (record.sizeBytes ?? 0)) {
-      const message = `The parts hold more than twice the ${record.sizeBytes} bytes that were announced.`
-      throw new Failure('file_too_large', message, { param: 'data' })
-    }
     const id = randomUUID()
-    await rename(path, join(directory, id)).catch(async (error: unknown) => {
-      throw await this.#goneOr(record.id, error)
-    })
-    await files.touch(record.id)
-    return id
+    const { files } = this.#uploads
+    try {
+      await this.#requireRoom(record, path)
+      await rename(path, join(files.partsOf(record.id), id))
+      await files.touch(record.id)
+      return id
+    } catch (error) {
+      // It may have ended, or expired, while the part came.
+      const upload = await files.find(record.id)
+      throw upload?.record.state === 'pending' ? error : notFound('upload_id')
+    }
   }
 
   /** Once it is whole, it may be asked for again. @throws Failure invalid_value, upload_incomplete, insufficient_storage */
@@ -57,6 +55,7 @@ export class PartUploads {
     return this.#inTurn(id, async () => {
       const record = await this.#current(id)
       if (record.state === 'completed') return record
+      if (record.state === 'cancelled') throw notFound('upload_id')
       const parts = await this.#partsNamed(record, completion.partIds)
       using claim = await this.#uploads.disk.claim(record.sizeBytes)
       const { files } = this.#uploads
@@ -130,9 +129,14 @@ export class PartUploads {
     throw new Failure('upload_incomplete', message, { param: 'part_ids' })
   }
 
-  async #goneOr(id: string, error: unknown): Promise<unknown> {
-    const upload = await this.#uploads.files.find(id)
-    return upload?.record.state === 'pending' ? error : notFound('upload_id')
+  /** @throws Failure file_too_large */
+  async #requireRoom({ id, sizeBytes = 0 }: UploadRecord, path: string): Promise<void> {
+    const directory = this.#uploads.files.partsOf(id)
+    const paths = (await readdir(directory)).map((name) => join(directory, name))
+    const sizes = await Promise.all([path, ...paths].map(sizeOf))
+    if (sizes.reduce((sum, size) => sum + size, 0) <= TIMES_OVER * sizeBytes) return
+    const message = `The parts hold more than twice the ${sizeBytes} bytes that were announced.`
+    throw new Failure('file_too_large', message, { param: 'data' })
   }
 }
 
