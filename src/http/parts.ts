@@ -50,7 +50,9 @@ export interface JobParts {
   /** Whether somebody may be told there that a job has ended. @throws Failure */
   readonly requireCallbackAllowed?: ((url: string) => void | Promise<void>) | undefined
   /** An upload of this owner's that is whole; nobody else gets it after that. @throws Failure upload_not_found or the like */
-  readonly takeUpload?: ((id: string, owner: string | undefined) => Promise<EarlierUpload>) | undefined
+  readonly takeUpload?:
+    | ((id: string, owner: string | undefined, signal: AbortSignal) => Promise<EarlierUpload>)
+    | undefined
 }
 
 export interface Parts {

@@ -50,30 +50,28 @@ const chunkingInJson = z
   .openapi({ description: CHUNKING })
 
 /** Lists are documented as SDKs spell them: the bare name of one is how Vexa is recognised (vexa.ts). */
-function asForm(fields: z.ZodObject, name: string) {
+function asForm(fields: z.ZodObject) {
   const parts = Object.entries(fields.shape).map(([field, type]) => {
     if (field === 'chunking_strategy') return [field, chunkingInForm] as const
     return [isList(type) ? `${field}[]` : field, type] as const
   })
-  return z.object({ file: FilePart.optional(), ...elsewhere, ...Object.fromEntries(parts) }).openapi(name)
+  return z.object({ file: FilePart.optional(), ...elsewhere, ...Object.fromEntries(parts) })
 }
 
-function asJson(fields: z.ZodObject, name: string) {
+function asJson(fields: z.ZodObject) {
   const members = 'chunking_strategy' in fields.shape ? { chunking_strategy: chunkingInJson } : {}
-  return z
-    .object({ input_audio: InputAudio.optional(), ...elsewhere, ...fields.shape, ...members })
-    .openapi(name)
+  return z.object({ input_audio: InputAudio.optional(), ...elsewhere, ...fields.shape, ...members })
 }
 
 /** The body of an upload in both of its forms. `name` is that of its schema in the document. */
 function uploadOf(fields: z.ZodObject, name: string) {
-  return { form: asForm(fields, name), json: asJson(fields, `${name}Json`) }
+  return { form: asForm(fields).openapi(name), json: asJson(fields).openapi(`${name}Json`) }
 }
 
 /** Of what may name its recording instead of bringing it, and is kept with the client's metadata. */
 function orderOf(fields: z.ZodObject, name: string) {
-  const form = asForm(fields, name).extend({ file: FilePart.optional(), metadata: METADATA_IN_FORM })
-  const json = asJson(fields, name).extend({ input_audio: InputAudio.optional(), metadata: METADATA_IN_JSON })
+  const form = asForm(fields).extend({ file: FilePart.optional(), metadata: METADATA_IN_FORM })
+  const json = asJson(fields).extend({ input_audio: InputAudio.optional(), metadata: METADATA_IN_JSON })
   return { form: form.openapi(name), json: json.openapi(`${name}Json`) }
 }
 

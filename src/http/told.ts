@@ -14,8 +14,10 @@ export function asFailure(error: unknown, c: Context<HttpEnv>, log: Log): Failur
     error instanceof Failure
       ? error
       : new Failure('internal_error', `Something went wrong on our side. Please report request ${requestId}.`)
-  // Also of a full disk the operator has to know.
-  if (failure.status === 500 || failure.status === 507) log.error('request failed', { requestId, error })
+  // Also of a full disk the operator has to know. Why a job failed was logged when it did.
+  const isNews = failure.code !== 'job_failed'
+  if (isNews && (failure.status === 500 || failure.status === 507))
+    log.error('request failed', { requestId, error })
   return failure
 }
 

@@ -44,7 +44,7 @@ export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
         body: JSON.stringify(toJson(transcript)),
         contentType: CONTENT_TYPES.json,
       })
-      return answerAsync(c, parts, upload, { wish, preference, tell })
+      return await answerAsync(c, parts, upload, { wish, preference, tell })
     }
     undo.move() // from here on the upload is the answer's
     return answerAsJson(c, parts, upload, { options: wish.options, toJson })

@@ -5,22 +5,24 @@ import type { Fields } from '../upload/receive.ts'
 import { answer, type Wish } from './answer.ts'
 import { joinableUpload } from './document-parts.ts'
 import { parseForm } from './form.ts'
-import { answerLater, asyncPreference, receiveFor } from './jobs/respond-async.ts'
+import { answerLater, asyncPreference } from './jobs/respond-async.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { TranscriptionRequest } from './request-schemas.ts'
 import { TranscriptionJson, TranscriptionVerboseJson } from './response-schemas.ts'
 import { TranscriptionFields } from './schemas.ts'
 import { speechResponses } from './speech-document.ts'
+import { receiveUpload } from './upload-route.ts'
 import { isVexaShaped } from './vexa.ts'
 import { wishOf } from './wish.ts'
 
 export function transcriptionRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/v1/audio/transcriptions', async (c) => {
-    await using undo = new AsyncDisposableStack()
+    const wishOfFields = (fields: Fields) => readWish(fields, parts, c.req.header('x-transcription-tier'))
     const preference = asyncPreference(c)
-    const upload = undo.use(await receiveFor(c, parts, preference))
-    const wish = readWish(upload.fields, parts, c.req.header('x-transcription-tier'))
-    if (preference && !wish.isStreamed) return answerLater(c, parts, upload, wish, preference)
+    if (preference) return answerLater(c, parts, preference, wishOfFields)
+    await using undo = new AsyncDisposableStack()
+    const upload = undo.use(await receiveUpload(c, parts))
+    const wish = wishOfFields(upload.fields)
     undo.move() // from here on the upload is the answer's
     return answer(c, parts, upload, wish)
   })

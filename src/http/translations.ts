@@ -1,28 +1,34 @@
 /** `POST /v1/audio/translations`, OpenAI's: whatever is spoken becomes English text. The model does it, not we. */
 import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
-import { answer } from './answer.ts'
+import type { Fields } from '../upload/receive.ts'
+import { answer, type Wish } from './answer.ts'
 import { joinableUpload } from './document-parts.ts'
 import { parseForm } from './form.ts'
-import { answerLater, asyncPreference, receiveFor } from './jobs/respond-async.ts'
+import { answerLater, asyncPreference } from './jobs/respond-async.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { TranslationRequest } from './request-schemas.ts'
 import { TranslationJson, TranslationVerboseJson } from './response-schemas.ts'
 import { TranslationFields } from './schemas.ts'
 import { speechResponses } from './speech-document.ts'
+import { receiveUpload } from './upload-route.ts'
 import { wishOf } from './wish.ts'
 
 export function translationRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/v1/audio/translations', async (c) => {
-    await using undo = new AsyncDisposableStack()
     const preference = asyncPreference(c)
-    const upload = undo.use(await receiveFor(c, parts, preference))
-    const form = parseForm(TranslationFields, upload.fields)
-    const wish = wishOf(form, parts, { task: 'translate', hasWords: false, isForVexa: false })
-    if (preference && !wish.isStreamed) return answerLater(c, parts, upload, wish, preference)
+    if (preference) return answerLater(c, parts, preference, (fields) => readWish(fields, parts))
+    await using undo = new AsyncDisposableStack()
+    const upload = undo.use(await receiveUpload(c, parts))
+    const wish = readWish(upload.fields, parts)
     undo.move() // from here on the upload is the answer's
     return answer(c, parts, upload, wish)
   })
+}
+
+function readWish(fields: Fields, parts: Parts): Wish {
+  const form = parseForm(TranslationFields, fields)
+  return wishOf(form, parts, { task: 'translate', hasWords: false, isForVexa: false })
 }
 
 export const TRANSLATION_PATHS: readonly RouteConfig[] = [

@@ -142,11 +142,12 @@ export class JobDesk {
   }
 }
 
-export function jobNotFound(id: string): Failure {
-  return new Failure(
-    'job_not_found',
-    `There is no job ${id.length > 60 ? `${id.slice(0, 60).toWellFormed()}…` : id}. It may have expired or been deleted.`,
-  )
+/** As much of what was asked for as an id has, and some more. */
+const SHOWN_CHARACTERS = 60
+
+export function jobNotFound(asked: string): Failure {
+  const id = asked.slice(0, SHOWN_CHARACTERS).toWellFormed()
+  return new Failure('job_not_found', `There is no job ${id}. It may have expired or been deleted.`)
 }
 
 function requireSame({ order }: Job, fingerprint: string): void {
@@ -158,11 +159,11 @@ function requireSame({ order }: Job, fingerprint: string): void {
   )
 }
 
-/** Of the recording and everything asked, in whatever order it stands. */
+/** Of the recording and everything asked, in whatever order it stands; how much it hurries, and what the file is called, is no other order. */
 function fingerprintOf(recording: Recording, asked: Omit<Draft, 'recording'>): string {
   const { kind } = recording
   const heard = kind === 'file' ? { kind, identity: recording.identity } : recording
-  const { owner: _owner, idempotencyKey: _key, fileName: _name, ...rest } = asked
+  const { owner: _owner, idempotencyKey: _key, fileName: _name, lane: _lane, ...rest } = asked
   const written = JSON.stringify([heard, rest], (_name, value: unknown) =>
     typeof value === 'object' && value !== null && !Array.isArray(value)
       ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))

@@ -30,7 +30,7 @@ export interface GeneratedRequest {
   readonly body?: { readonly parts: readonly GeneratedPart[] } | { readonly text: string }
   /** Without a Content-Length. */
   readonly isChunked: boolean
-  /** The answer must be 200. */
+  /** The answer must be 200, or 202. */
   readonly isValid: boolean
 }
 

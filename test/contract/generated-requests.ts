@@ -56,10 +56,11 @@ function plainOf(path: string, method: string): fc.Arbitrary<GeneratedRequest> {
     .tuple(modelId, query, pick(method, method === 'GET' ? 'HEAD' : method))
     .map(([{ id, isKnown }, asked, how]) => ({
       method: how,
-      path: path.replace('{model}', id) + (asked === undefined ? '' : `?${asked}`),
+      path: path.replace(/\{\w+\}/, id) + (asked === undefined ? '' : `?${asked}`),
       headers: {},
       isChunked: false,
-      isValid: method === 'GET' && (isKnown || !path.includes('{')),
+      // There is no job yet: whatever id is asked for is nobody's.
+      isValid: method === 'GET' && (path.includes('{model}') ? isKnown : !path.includes('{')),
     }))
 }
 
@@ -102,6 +103,7 @@ function headersWith(key: string): fc.Arbitrary<{ headers: Headers; isValid: boo
       'user-agent': pick('OpenAI/JS 7.55.0', 'OpenAI/JS 4.104.0', 'curl/8.5.0'),
       'x-transcription-tier': pick('realtime', 'deferred', 'x'),
       'cache-control': pick('no-store', 'max-age=0'),
+      prefer: pick('respond-async', 'wait=5', 'return=minimal'),
       'idempotency-key': fc.uuid(),
       'openai-organization': printable,
       'x-request-id': printable,

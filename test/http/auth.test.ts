@@ -34,7 +34,7 @@ describe('with API_KEYS set', () => {
     expect(await Promise.all(closed.map(refused))).toEqual(closed.map(() => true))
     expect(await Promise.all(open.map(refused))).toEqual(open.map(() => false))
     expect(new Set(open.map(({ path }) => path.split('/')[1]))).toEqual(
-      new Set(['', 'health', 'livez', 'readyz', 'startupz', 'docs', 'redoc', 'openapi.json']),
+      new Set(['', 'health', 'livez', 'readyz', 'startupz', 'docs', 'redoc', 'openapi.json', 'admin']),
     )
   })
 

@@ -34,7 +34,7 @@ describe('openapi.json', () => {
   test('describes every route that is served, and serves every route that it describes', () => {
     // Pictures, scripts and styles of the pages are no API.
     const served = server.app.routes
-      .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|redoc)\//.test(path))
+      .filter(({ method, path }) => method !== 'ALL' && !/^\/(docs|redoc|admin\/queue)\//.test(path))
       .map(({ method, path }) => `${method} ${path.replace(/:(\w+)\{[^}]*\}/g, '{$1}')}`)
       .map((route) => (route === 'GET /uploads/{id}' ? 'HEAD /uploads/{id}' : route)) // Hono has HEAD served by GET
     const described = Object.entries(document.paths).flatMap(([path, methods]) =>
@@ -64,6 +64,7 @@ describe('openapi.json', () => {
       expect(parameters).toMatchObject([
         { in: 'header', name: 'x-transcription-tier', schema: { enum: ['realtime', 'deferred'] } },
         { in: 'header', name: 'idempotency-key', required: false, schema: { pattern: expect.any(String) } },
+        { in: 'header', name: 'prefer', required: false },
       ])
       expect(responses['200']).toMatchObject({
         headers: { 'x-joined': { schema: { enum: ['running', 'finished'] } } },
@@ -128,7 +129,6 @@ describe('openapi.json', () => {
   test.each([
     ['/v1/audio/transcriptions', 'TranscriptionRequest'],
     ['/v1/audio/translations', 'TranslationRequest'],
-    ['/transcribe', 'TranscribeRequest'],
     ['/detect-language', 'DetectLanguageRequest'],
   ])('%s takes a form with a file, or JSON with the file in base64', (path, name) => {
     const content = document.paths[path]?.post?.requestBody?.content ?? {}
@@ -140,6 +140,30 @@ describe('openapi.json', () => {
     expect(schemas[`${name}Json`]?.properties).toMatchObject({ input_audio: {}, upload_id: {}, url: {} })
     expect(schemas[`${name}Json`]?.properties).not.toHaveProperty('file')
     expect(schemas.InputAudio?.required).toEqual(['data'])
+  })
+
+  test.each([
+    ['/v1/jobs', 'JobRequest'],
+    ['/transcribe', 'TranscribeRequest'],
+    ['/transcribe/async', 'TaskRequest'],
+  ])('%s may name its recording instead', (path, name) => {
+    const content = document.paths[path]?.post?.requestBody?.content ?? {}
+    const { [name]: inForm, [`${name}Json`]: inJson } = document.components.schemas
+
+    expect(content['multipart/form-data']?.schema.$ref).toBe(`#/components/schemas/${name}`)
+    expect(content['application/json']?.schema.$ref).toBe(`#/components/schemas/${name}Json`)
+    expect([inForm?.required, inJson?.required]).toEqual([undefined, undefined])
+    expect(inForm?.properties).toMatchObject({
+      file: { format: 'binary' },
+      url: { type: 'string' },
+      upload_id: { type: 'string' },
+      metadata: { type: 'string' },
+      'afterwards[]': { type: 'array' },
+    })
+    expect(inJson?.properties.metadata).toMatchObject({
+      type: 'object',
+      additionalProperties: { type: 'string' },
+    })
   })
 
   test('says what the guards report, and that neither it nor a language is always there', () => {
@@ -165,7 +189,9 @@ describe('openapi.json', () => {
         'text/vtt; charset=utf-8',
         'text/event-stream',
       ])
-      expect(Object.keys(responses)).toEqual('200 400 401 403 404 408 413 415 429 500 503 507'.split(' '))
+      expect(Object.keys(responses)).toEqual(
+        '200 202 400 401 403 404 408 409 413 415 429 500 503 507'.split(' '),
+      )
     },
   )
 })

@@ -93,6 +93,13 @@ test.each([
   ['GET', '/v1/jobs/7', 'jobs'],
   ['POST', '/v1/jobs', 'jobs'],
   ['DELETE', '/jobs/7', 'jobs'],
+  ['POST', '/transcribe/async', 'jobs'],
+  ['GET', '/status/7', 'jobs'],
+  ['GET', '/download/7', 'jobs'],
+  ['DELETE', '/release/7', 'jobs'],
+  ['GET', '/queue', 'jobs'],
+  ['GET', '/queues', undefined],
+  ['GET', '/admin/queues', 'admin'],
 ])('%s %s needs %s', (method, path, scope) => {
   expect(scopeOf(method, path)).toBe(scope)
 })

@@ -132,12 +132,12 @@ export class FakeQueue implements JobQueue {
       let told = after
       for (;;) {
         const record = this.#records.get(id)
-        for (const event of record?.events.filter(({ number }) => number > told) ?? []) {
-          told = event.number
-          yield event
-        }
-        if (!record || hasEnded(record.job)) return
-        await changes.next()
+        const next = record?.events.find(({ number }) => number > told)
+        if (next) {
+          told = next.number
+          yield next
+        } else if (!record || hasEnded(record.job)) return
+        else await changes.next()
       }
     } catch (error) {
       signal.throwIfAborted() // Node's own error says only that it was aborted

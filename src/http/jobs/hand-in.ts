@@ -52,7 +52,7 @@ export async function handIn(
   const draft = draftOf(c, wish, handling)
   const added =
     upload_id !== undefined
-      ? await handInEarlier(jobs, upload_id, draft)
+      ? await handInEarlier(jobs, upload_id, draft, c.req.raw.signal)
       : await jobs.desk.handIn(
           url !== undefined ? await remote(jobs, url, draft) : uploaded(upload.file, draft),
         )
@@ -145,14 +145,14 @@ async function requireSource(jobs: JobParts, url: string, address: URL | null): 
 }
 
 /** A repetition finds its upload taken: by the job that it is a repetition of. */
-async function handInEarlier(jobs: JobParts, uploadId: string, asked: Asked) {
+async function handInEarlier(jobs: JobParts, uploadId: string, asked: Asked, signal: AbortSignal) {
   if (!jobs.takeUpload)
     throw refusal('upload_id', 'cannot be used: the server takes no uploads by themselves')
   const identity = `upload ${uploadId}`
   await using undo = new AsyncDisposableStack()
   let taken: EarlierUpload
   try {
-    taken = undo.use(await jobs.takeUpload(uploadId, asked.owner))
+    taken = undo.use(await jobs.takeUpload(uploadId, asked.owner, signal))
   } catch (error) {
     const recording: Recording = { kind: 'file', path: '', sizeBytes: 0, identity }
     const job = isNotThere(error) ? await jobs.desk.handedInBefore({ ...asked, recording }) : undefined

@@ -24,7 +24,7 @@ export function jobRoutes(parts: Parts): Hono<HttpEnv> {
     .post('/v1/jobs', async (c) => {
       await using upload = await receiveOrder(c, parts)
       const { job, isNew } = await handIn(c, parts, upload, orderIn(c, parts, upload))
-      return accepted(c, parts, job, isNew ? 202 : 200)
+      return await accepted(c, parts, job, isNew ? 202 : 200)
     })
     .get('/v1/jobs', async (c) => c.json(await listed(c, parts)))
     .get(PATH, async (c) => c.json(await wholeJob(await findOwnJob(c, parts, c.req.param('id')), jobs)))

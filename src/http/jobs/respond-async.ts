@@ -5,15 +5,18 @@
 import type { Context } from 'hono'
 import { type Rendered, render } from '../../formats/render.ts'
 import { hasEnded, type Job } from '../../jobs/job.ts'
+import { jobNotFound } from '../../jobs/job-desk.ts'
 import type { Transcript } from '../../transcript.ts'
 import { until } from '../../until.ts'
-import { type Upload, withFile } from '../../upload/receive.ts'
+import type { Fields, LooseUpload } from '../../upload/receive.ts'
 import type { Wish } from '../answer.ts'
+import { parseForm } from '../form.ts'
 import { hangUp } from '../hang-up.ts'
 import type { HttpEnv, Parts } from '../parts.ts'
 import { setTimer } from '../patience.ts'
-import { receiveOrder, receiveUpload } from '../upload-route.ts'
+import { receiveOrder } from '../upload-route.ts'
 import { handIn, type KeptWish, NO_HANDLING, withWords } from './hand-in.ts'
+import { HandlingFields } from './job-fields.ts'
 import { resultOf } from './job-result.ts'
 import { accepted } from './jobs.ts'
 
@@ -34,33 +37,30 @@ export function asyncPreference(c: Context<HttpEnv>): AsyncPreference | undefine
   return { waitSeconds: Math.min(Number(asked ?? 0), LONGEST_WAIT_SECONDS) }
 }
 
-/** What becomes a job may come although there is no engine, and no room on the road. @throws Failure */
-export async function receiveFor(
+/** The same wish as a job, told in the format that was asked for. It has no stream: its job has events. @throws Failure */
+export async function answerLater(
   c: Context<HttpEnv>,
   parts: Parts,
-  preference: AsyncPreference | undefined,
-): Promise<Upload> {
-  return preference ? withFile(await receiveOrder(c, parts)) : receiveUpload(c, parts)
+  preference: AsyncPreference,
+  wishOf: (fields: Fields) => Wish,
+): Promise<Response> {
+  await using upload = await receiveOrder(c, parts)
+  const { options, format, rendering } = wishOf(upload.fields)
+  return await answerAsync(c, parts, upload, {
+    wish: withWords({ options, format, rendering }),
+    preference,
+    tell: (transcript, { order }) => render(transcript, order.format, order.rendering),
+  })
 }
 
-/** The same wish as a job, told in the format that was asked for. @throws Failure */
-export function answerLater(
-  c: Context<HttpEnv>,
-  parts: Parts,
-  upload: Upload,
-  { options, format, rendering }: Wish,
-  preference: AsyncPreference,
-): Promise<Response> {
-  const tell = (transcript: Transcript, { order }: Job) => render(transcript, order.format, order.rendering)
-  const wish = withWords({ options, format, rendering })
-  return answerAsync(c, parts, upload, { wish, preference, tell })
-}
+/** Where the recording is, when it is no file of the request. */
+const SourceFields = HandlingFields.pick({ url: true, upload_id: true })
 
 /** The answer in time, or the job. @throws Failure, also the job's own, when it has failed in time. */
 export async function answerAsync(
   c: Context<HttpEnv>,
   parts: Parts,
-  upload: Upload,
+  upload: LooseUpload,
   {
     wish,
     preference: { waitSeconds },
@@ -72,7 +72,8 @@ export async function answerAsync(
   },
 ): Promise<Response> {
   const isAwaited = waitSeconds > 0 && c.get('tier') !== 'deferred'
-  const handling = { ...NO_HANDLING, ...(isAwaited && { lane: 'interactive' as const }) }
+  const source = parseForm(SourceFields, upload.fields)
+  const handling = { ...NO_HANDLING, ...source, ...(isAwaited && { lane: 'interactive' as const }) }
   const { job } = await handIn(c, parts, upload, { wish, handling })
   c.header('preference-applied', waitSeconds > 0 ? `respond-async, wait=${waitSeconds}` : 'respond-async')
   const ended = waitSeconds > 0 ? await endedInTime(c, parts, job, waitSeconds) : undefined
@@ -81,7 +82,7 @@ export async function answerAsync(
   return c.body(body, 200, { 'content-type': contentType })
 }
 
-/** A client that leaves meanwhile leaves its job behind. */
+/** Undefined: not yet. A client that leaves meanwhile leaves its job behind. @throws Failure job_not_found */
 async function endedInTime(
   c: Context<HttpEnv>,
   { jobs, setAlarm = setTimer }: Parts,
@@ -98,7 +99,8 @@ async function endedInTime(
     await end.catch(() => {}) // it has been told, or nobody waits for it any more
   }
   const job = await jobs.queue.find(id)
-  return job !== undefined && hasEnded(job) ? job : undefined
+  if (job === undefined) throw jobNotFound(id)
+  return hasEnded(job) ? job : undefined
 }
 
 async function lastEvent(queue: Parts['jobs']['queue'], id: string, signal: AbortSignal): Promise<void> {

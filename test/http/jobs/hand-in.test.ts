@@ -121,7 +121,10 @@ test('a job waits for an engine that is not there yet, and for room on the road'
 
 test.each([
   [{ metadata: '{"project":"41","n":7}' }, { project: '41', n: '7' }],
-  [{ 'metadata[project]': '41', 'metadata[a b]': 'ø' }, { project: '41', 'a b': 'ø' }],
+  [
+    { 'metadata[project]': '41', 'metadata[a b]': 'ø' },
+    { project: '41', 'a b': 'ø' },
+  ],
 ])('metadata written as %j is told back', async (fields, metadata) => {
   await using server = await startJobs()
 
@@ -210,7 +213,11 @@ test.each([
 
   const error = await errorOf(await server.handIn({}, { body: fieldsOnly({ url }) }))
 
-  expect(error).toMatchObject({ status: 400, param: 'url', message: expect.stringContaining(words) as unknown })
+  expect(error).toMatchObject({
+    status: 400,
+    param: 'url',
+    message: expect.stringContaining(words) as unknown,
+  })
 })
 
 test('a step, a path in the bucket and a callback are kept when they are allowed', async () => {

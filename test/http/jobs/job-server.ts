@@ -16,11 +16,10 @@ export async function startJobs(
   { keys = [] as readonly string[], settings = {} as Record<string, string> } = {},
 ) {
   const alarms = new Alarms()
-  const parts = await startParts(
-    settings,
-    keys.length > 0 ? { apiKeys: new ApiKeys(keys) } : {},
-    { setAlarm: alarms.setAlarm, jobs },
-  )
+  const parts = await startParts(settings, keys.length > 0 ? { apiKeys: new ApiKeys(keys) } : {}, {
+    setAlarm: alarms.setAlarm,
+    jobs,
+  })
   const request = async (path: string, init: RequestInit = {}) => parts.app.request(path, init)
   const handIn = async (fields: Record<string, string | string[]> = {}, init: RequestInit = {}) =>
     request('/v1/jobs', { method: 'POST', body: form(fields), ...init })
