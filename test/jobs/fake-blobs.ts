@@ -6,6 +6,7 @@ export class FakeBlobs implements Blobs {
   readonly kept = new Map<string, Buffer>()
   /** Thrown by whatever writes. */
   full: Error | undefined
+  beforeReading = async () => {}
 
   async put(key: string, content: Uint8Array | string) {
     if (this.full) throw this.full
@@ -22,6 +23,7 @@ export class FakeBlobs implements Blobs {
   }
 
   async *read(key: string) {
+    await this.beforeReading()
     const bytes = this.kept.get(key)
     if (!bytes) throw new BlobMissing(key)
     for (let start = 0; start < bytes.length; start += 7) yield bytes.subarray(start, start + 7)

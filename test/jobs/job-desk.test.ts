@@ -19,7 +19,7 @@ async function start() {
     queue,
     blobs,
     desk,
-    async draft(changes: Partial<Draft> = {}, identity = 'abc'): Promise<Draft> {
+    draft: async (changes: Partial<Draft> = {}, identity = 'abc'): Promise<Draft> => {
       const path = join(directory, `upload-${files++}`)
       await writeFile(path, identity)
       return {

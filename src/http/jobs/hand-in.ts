@@ -84,7 +84,7 @@ function requireOneRecording({ file }: LooseUpload, { url, upload_id }: Handling
   const given = Object.entries({ file: file instanceof Failure ? undefined : file, url, upload_id })
   const names = given.flatMap(([name, value]) => (value === undefined ? [] : [name]))
   if (names.length === 1) return
-  if (names.length === 0) throw file
+  if (names.length === 0 && file instanceof Failure) throw file
   throw new Failure(
     'invalid_value',
     `The request names ${names.length} recordings, ${names.join(' and ')}; it must have exactly one of file, url, upload_id.`,

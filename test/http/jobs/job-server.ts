@@ -48,4 +48,4 @@ export function fieldsOnly(fields: Record<string, string>): FormData {
   return body
 }
 
-export const keyed = (key: string): RequestInit => ({ headers: { authorization: `Bearer ${key}` } })
+export const keyed = (key: string) => ({ headers: { authorization: `Bearer ${key}` } })

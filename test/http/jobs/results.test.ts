@@ -83,10 +83,9 @@ test.each([
 test('a job that is deleted while its result is read is not there', async () => {
   const { server, id, result } = await startWithResult()
   await using _server = server
-  server.blobs.read = async function* () {
+  server.blobs.beforeReading = async () => {
     await server.jobQueue.forget(id)
-    const { BlobMissing } = await import('../../../src/jobs/blobs.ts')
-    throw new BlobMissing(id)
+    server.blobs.kept.clear()
   }
 
   expect(await errorOf(await result())).toMatchObject({ status: 404, code: 'job_not_found' })

@@ -23,7 +23,10 @@ async function ask(path, method = 'GET') {
   return answer
 }
 
-async function refresh() {
+const refresh = () => void look()
+
+/** Never rejects. */
+async function look() {
   clearTimeout(timer)
   const mine = ++turn
   try {
@@ -110,16 +113,16 @@ function button(text, id, act) {
   made.type = 'button'
   made.textContent = text
   made.dataset.action = `${text} ${id}`
-  made.addEventListener('click', () => perform(act))
+  made.addEventListener('click', () => void perform(act))
   return made
 }
 
 async function perform(act) {
   try {
     await act()
-    await refresh()
+    await look()
   } catch (error) {
-    await refresh() // it may have ended meanwhile: then the page says so
+    await look() // it may have ended meanwhile: then the page says so
     notice(error.message, true)
   }
 }
@@ -164,7 +167,7 @@ $('leave').addEventListener('click', () => {
   refresh()
 })
 $('state').addEventListener('change', refresh)
-$('clear').addEventListener('click', () => perform(clearEnded))
+$('clear').addEventListener('click', () => void perform(clearEnded))
 $('more').addEventListener('click', () => {
   shown += PAGE_SIZE
   refresh()
