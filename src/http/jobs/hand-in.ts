@@ -9,6 +9,7 @@ import type { Job } from '../../jobs/job.ts'
 import type { Draft, Recording } from '../../jobs/job-desk.ts'
 import type { LooseUpload } from '../../upload/receive.ts'
 import type { Wish } from '../answer.ts'
+import { hangUp } from '../hang-up.ts'
 import type { EarlierUpload, HttpEnv, JobParts, Parts } from '../parts.ts'
 import { idempotencyKey } from '../upload-identity.ts'
 import type { HandlingFields } from './job-fields.ts'
@@ -52,7 +53,7 @@ export async function handIn(
   const draft = draftOf(c, wish, handling)
   const added =
     upload_id !== undefined
-      ? await handInEarlier(jobs, upload_id, draft, c.req.raw.signal)
+      ? await handInEarlier(jobs, upload_id, draft, hangUp(c).signal)
       : await jobs.desk.handIn(
           url !== undefined ? await remote(jobs, url, draft) : uploaded(upload.file, draft),
         )

@@ -8,6 +8,7 @@ import { hasEnded } from '../../jobs/job.ts'
 import type { JobQueue } from '../../jobs/job-queue.ts'
 import { SILENCE_MS } from '../begun-answer.ts'
 import { EVENT_STREAM_HEADERS, namedEventText, PING } from '../event-stream.ts'
+import { hangUp } from '../hang-up.ts'
 import { longAnswer } from '../long-answer.ts'
 import type { HttpEnv, Parts } from '../parts.ts'
 import { envelope } from '../told.ts'
@@ -23,7 +24,7 @@ export function jobEventRoutes(parts: Parts): Hono<HttpEnv> {
     const job = await findOwnJob(c, parts, c.req.param('id'))
     const { id } = job.order
     // EventSource comes back for ever, unless it is told in this way that nothing will follow.
-    const isOver = hasEnded(job) && !(await hasMore(queue, id, after, c.req.raw.signal))
+    const isOver = hasEnded(job) && !(await hasMore(queue, id, after, hangUp(c).signal))
     if (isOver) return c.body(null, 204)
     c.get('speech').isStreamed = true
     return longAnswer(c, parts, nothingHeld(), {

@@ -86,9 +86,11 @@ export async function answerAsync(
 async function endedInTime(
   c: Context<HttpEnv>,
   { jobs, setAlarm = setTimer }: Parts,
-  { order: { id } }: Job,
+  job: Job,
   waitSeconds: number,
 ): Promise<Job | undefined> {
+  if (hasEnded(job)) return job // an order that was repeated
+  const { id } = job.order
   using alarm = setAlarm(waitSeconds * 1000)
   const over = hangUp(c)
   const end = lastEvent(jobs.queue, id, over.signal)
@@ -98,9 +100,9 @@ async function endedInTime(
     if (!over.signal.aborted) over.abort(new Error('waited for long enough'))
     await end.catch(() => {}) // it has been told, or nobody waits for it any more
   }
-  const job = await jobs.queue.find(id)
-  if (job === undefined) throw jobNotFound(id)
-  return hasEnded(job) ? job : undefined
+  const now = await jobs.queue.find(id)
+  if (now === undefined) throw jobNotFound(id)
+  return hasEnded(now) ? now : undefined
 }
 
 async function lastEvent(queue: Parts['jobs']['queue'], id: string, signal: AbortSignal): Promise<void> {
