@@ -1,12 +1,19 @@
 /** Queues in files of their own, and what is injected into them: marks of processes that can die, timers that can stop. */
+import { existsSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import type { JobQueue } from '../../../src/jobs/job-queue.ts'
 import { type Machine, type ProcessMark, thisMachine } from '../../../src/jobs/sqlite/machine.ts'
 import { openSqliteQueue } from '../../../src/jobs/sqlite/queue.ts'
 import { createLog } from '../../../src/log.ts'
+import type { OpenForProcesses } from '../crash-contract.ts'
 import type { OpenQueue } from '../queue-contract.ts'
+import { openQueue } from '../workers/opens-sqlite.ts'
+
+/** In memory where there is such a place: no test here asks whether a disk keeps what it was told to, and it is ten times as quick. */
+const ROOM = existsSync('/dev/shm') ? '/dev/shm' : tmpdir()
 
 export const SILENT = createLog('silent')
 
@@ -15,7 +22,7 @@ export interface Directory extends AsyncDisposable {
 }
 
 export async function aDirectory(): Promise<Directory> {
-  const path = await mkdtemp(join(tmpdir(), 'hviske-jobs-'))
+  const path = await mkdtemp(join(ROOM, 'hviske-jobs-'))
   return { path, [Symbol.asyncDispose]: () => rm(path, { recursive: true, force: true }) }
 }
 
@@ -59,6 +66,21 @@ export const openForContract: OpenQueue = async (settings) => {
     standStill: async (queue) => opened.get(queue)?.(),
     [Symbol.asyncDispose]: async () => {
       for (const queue of opened.keys()) await queue[Symbol.asyncDispose]()
+      await directory[Symbol.asyncDispose]()
+    },
+  }
+}
+
+export const openForProcesses: OpenForProcesses = async ({ mostAttemptsWithoutProgress }) => {
+  const directory = await aDirectory()
+  const settings = { path: join(directory.path, 'jobs.sqlite'), mostAttemptsWithoutProgress }
+  const queue = await openQueue(settings)
+  return {
+    queue,
+    opener: fileURLToPath(new URL('../workers/opens-sqlite.ts', import.meta.url)),
+    settings,
+    [Symbol.asyncDispose]: async () => {
+      await queue[Symbol.asyncDispose]()
       await directory[Symbol.asyncDispose]()
     },
   }

@@ -1,5 +1,7 @@
 // The contract of the queue, kept by a SQLite file.
+import { crashContract } from '../crash-contract.ts'
 import { queueContract } from '../queue-contract.ts'
-import { openForContract } from './opened.ts'
+import { openForContract, openForProcesses } from './opened.ts'
 
 queueContract('a queue in a SQLite file', openForContract)
+crashContract('processes with a queue in a SQLite file', openForProcesses)
