@@ -33,7 +33,7 @@ export type OpenDefault = (nowMs?: () => number) => Promise<QueueUnderTest>
 export function queueContract(name: string, open: OpenQueue): void {
   const openDefault: OpenDefault = (nowMs = Date.now) => open({ mostAttemptsWithoutProgress: 3, nowMs })
 
-  describe(name, () => {
+  describe(`the contract of the queue, kept by ${name}`, () => {
     addingContract(openDefault)
     listingContract(openDefault)
     claimingContract(openDefault)

@@ -79,7 +79,7 @@ const statements = {
       )
     WHERE sequence = :sequence`,
   tryAgain: `
-    UPDATE jobs SET state = 'pending', barren_attempts = 0, ended_at_ms = NULL, failure = NULL, result_key = NULL
+    UPDATE jobs SET state = 'pending', line = sequence, barren_attempts = 0, ended_at_ms = NULL, failure = NULL, result_key = NULL
     WHERE id = :id AND state IN ('failed', 'cancelled') RETURNING *`,
   remove: 'DELETE FROM jobs WHERE id = :id',
 } as const

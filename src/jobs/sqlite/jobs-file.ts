@@ -10,7 +10,7 @@ import { Failure } from '../../failure.ts'
 import { MIGRATIONS } from './schema.ts'
 
 /** SQLite waits so long itself, and our event loop with it. The rest is waited for outside. */
-const BLOCKING_WAIT_MS = 50
+const BLOCKING_WAIT_MS = 10
 const LONGEST_WAIT_MS = 10_000
 const PAUSE_MS = 10
 

@@ -106,6 +106,10 @@ export class KeptJobs {
     })
   }
 
+  inHand(): Promise<KeptJob[]> {
+    return this.#file.read(() => this.jobs.heldBy(this.holders.id))
+  }
+
   /** Renews this connection's leases, and says which of them it still holds. */
   renew(): Promise<KeptJob[]> {
     return this.#file.write(() => {

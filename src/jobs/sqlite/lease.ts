@@ -7,8 +7,10 @@ import type { KeptJob } from './rows.ts'
 
 export interface LeaseParts {
   readonly kept: KeptJobs
-  /** Something has been written of the job that others may wait for. */
-  readonly onChange: (job: Job) => void
+  /** Something was written of the job that its readers wait for. */
+  readonly onTold: (job: Job) => void
+  /** Makes the job pending again, now or, if that cannot be written now, as soon as it can. Never throws. */
+  readonly letGo: (lease: SqliteLease) => Promise<void>
   /** The lease is over, for whatever reason. */
   readonly onOver: (lease: SqliteLease) => void
 }
@@ -31,11 +33,11 @@ export class SqliteLease implements Lease {
   }
 
   lengthIs(durationSeconds: number): Promise<boolean> {
-    return this.#say(this.#parts.kept.lengthIs(this.mark, durationSeconds))
+    return this.#say(() => this.#parts.kept.lengthIs(this.mark, durationSeconds))
   }
 
   finishedWindow(window: FinishedWindow): Promise<boolean> {
-    return this.#say(this.#parts.kept.finishedWindow(this.mark, window))
+    return this.#say(() => this.#parts.kept.finishedWindow(this.mark, window))
   }
 
   complete(resultKey: string): Promise<boolean> {
@@ -48,9 +50,8 @@ export class SqliteLease implements Lease {
 
   async release(): Promise<void> {
     if (this.#isOver) return
-    const isLetGo = await this.#parts.kept.letGo(this.mark)
     this.#end()
-    if (isLetGo) this.#parts.onChange(this.job)
+    await this.#parts.letGo(this)
   }
 
   [Symbol.asyncDispose](): Promise<void> {
@@ -64,17 +65,15 @@ export class SqliteLease implements Lease {
     this.#lost.abort(new Error(`the job ${this.mark.id} is not in this worker's hands any more`))
   }
 
-  async #say(isSaid: Promise<boolean>): Promise<boolean> {
-    if (!(await isSaid)) {
-      this.lose()
-      return false
-    }
-    this.#parts.onChange(this.job)
-    return true
+  async #say(write: () => Promise<boolean>): Promise<boolean> {
+    const isSaid = !this.#isOver && (await write())
+    if (isSaid) this.#parts.onTold(this.job)
+    else this.lose()
+    return isSaid
   }
 
   async #sayLast(end: JobEnd): Promise<boolean> {
-    const isSaid = await this.#say(this.#parts.kept.end(this.mark, end))
+    const isSaid = await this.#say(() => this.#parts.kept.end(this.mark, end))
     if (isSaid) this.#end()
     return isSaid
   }

@@ -10,7 +10,7 @@ import type { JobCounts, JobFilter, JobQueue, Lease } from '../job-queue.ts'
 import { Bell } from './bell.ts'
 import { type JobsFile, openJobsFile } from './jobs-file.ts'
 import { KeptJobs } from './kept-jobs.ts'
-import { SqliteLease } from './lease.ts'
+import { LeasesInHand } from './leases-in-hand.ts'
 import { type Machine, thisMachine } from './machine.ts'
 import type { KeptJob } from './rows.ts'
 
@@ -60,14 +60,17 @@ class SqliteQueue implements JobQueue {
   readonly #kept: KeptJobs
   readonly #log: Log
   readonly #bell = new Bell()
-  readonly #leases = new Set<SqliteLease>()
+  readonly #inHand: LeasesInHand
   readonly #running = new DisposableStack()
+  #isBlind = false
   #isClosing = false
 
   constructor(file: JobsFile, kept: KeptJobs, log: Log) {
     this.#file = file
     this.#kept = kept
     this.#log = log
+    const onTold = ({ order }: Job) => this.#bell.ring(order.id)
+    this.#inHand = new LeasesInHand({ kept, log, onTold, onPending: (job) => this.#ringFor(job) })
   }
 
   runs(timer: Disposable): void {
@@ -115,7 +118,7 @@ class SqliteQueue implements JobQueue {
 
   async cancel(id: string): Promise<{ readonly job: Job; readonly isCancelled: boolean } | undefined> {
     const answer = await this.#kept.cancel(id)
-    if (answer?.isCancelled) this.#endedByOthers(answer.job.order.id)
+    if (answer?.isCancelled) this.#isOver(id)
     return answer
   }
 
@@ -127,7 +130,7 @@ class SqliteQueue implements JobQueue {
 
   async forget(id: string): Promise<void> {
     if (!(await this.#file.write(() => this.#kept.jobs.remove(id)))) return
-    this.#endedByOthers(id)
+    this.#isOver(id)
     await this.#file
       .shrink()
       .catch((error: unknown) => this.#log.warn('the file of the jobs stays as large as it is', { error }))
@@ -176,23 +179,17 @@ class SqliteQueue implements JobQueue {
   async lookAround(): Promise<void> {
     try {
       for (const job of await this.#kept.takeBack()) this.#tellOfTakenBack(job)
-      if (!this.#file.isOpen || !this.#file.othersHaveWritten()) return
-      this.#bell.ringForAll()
-      if (this.#leases.size > 0)
-        this.#keepOnly(await this.#file.read(() => this.#kept.jobs.heldBy(this.#kept.holders.id)))
+      if (this.#file.isOpen && this.#file.othersHaveWritten()) this.#bell.ringForAll()
+      await this.#inHand.catchUp()
+      this.#isBlind = false
     } catch (error) {
-      if (!this.#isClosing) this.#log.warn('the file of the jobs could not be looked at', { error })
+      if (!this.#isBlind && !this.#isClosing) this.#log.warn('the jobs cannot be looked at', { error })
+      this.#isBlind = true // told once, not with every look
     }
   }
 
-  /** Never throws: what is not renewed in time is lost, and told so by whoever is asked next. */
-  async renew(): Promise<void> {
-    if (this.#leases.size === 0) return
-    try {
-      this.#keepOnly(await this.#kept.renew())
-    } catch (error) {
-      if (!this.#isClosing) this.#log.warn('leases could not be renewed', { error, jobs: this.#leases.size })
-    }
+  renew(): Promise<void> {
+    return this.#inHand.renew()
   }
 
   /** Lets go of what is in hand; whoever waits is told. */
@@ -201,7 +198,7 @@ class SqliteQueue implements JobQueue {
     this.#isClosing = true
     this.#running.dispose()
     try {
-      for (const lease of this.#leases) await lease.release()
+      await this.#inHand.letAllGo()
       await this.#kept.leave()
     } catch (error) {
       this.#log.warn('jobs in hand could not be let go and are taken back later', { error })
@@ -211,13 +208,8 @@ class SqliteQueue implements JobQueue {
   }
 
   async #handOut(claimed: KeptJob, signal: AbortSignal): Promise<Lease> {
-    const lease = new SqliteLease(claimed, {
-      kept: this.#kept,
-      onChange: (job) => this.#ringFor(job),
-      onOver: (over) => this.#leases.delete(over),
-    })
-    this.#leases.add(lease)
-    this.#ringFor(claimed.job)
+    const lease = this.#inHand.take(claimed)
+    this.#bell.ring(lease.mark.id)
     if (!signal.aborted && !this.#isClosing) return lease
     await lease.release() // it was handed out while the asker left
     this.#requireOpen(signal)
@@ -234,14 +226,8 @@ class SqliteQueue implements JobQueue {
     this.#ringFor(job)
   }
 
-  /** Leases of this connection that are not among those in the file are lost. */
-  #keepOnly(held: readonly KeptJob[]): void {
-    const tokens = new Map(held.map(({ job, token }) => [job.order.id, token]))
-    for (const lease of this.#leases) if (tokens.get(lease.mark.id) !== lease.mark.token) lease.lose()
-  }
-
-  #endedByOthers(id: string): void {
-    for (const lease of this.#leases) if (lease.mark.id === id) lease.lose()
+  #isOver(id: string): void {
+    this.#inHand.loseJob(id)
     this.#bell.ring(id)
   }
 

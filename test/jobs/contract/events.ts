@@ -95,12 +95,14 @@ export function eventsContract(open: OpenDefault): void {
       await third.finishedWindow(aWindow(2))
       await third.complete('r')
 
-      expect(await story(opened.queue, id)).toEqual([
-        ...['pending', 'processing', 0],
-        ...['pending', 'processing', 1],
-        ...['pending', 'processing', 2],
-        'completed',
-      ])
+      expect(await story(opened.queue, id)).toEqual(
+        [
+          ['pending', 'processing', 0],
+          ['pending', 'processing', 1],
+          ['pending', 'processing', 2],
+          'completed',
+        ].flat(),
+      )
     })
 
     test('is over at once for a job that has ended, and of one that nobody knows', async () => {

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { JobQueue } from '../../../src/jobs/job-queue.ts'
-import { type Machine, type ProcessMark, thisMachine } from '../../../src/jobs/sqlite/machine.ts'
+import { type ProcessMark, thisMachine } from '../../../src/jobs/sqlite/machine.ts'
 import { openSqliteQueue } from '../../../src/jobs/sqlite/queue.ts'
 import { createLog } from '../../../src/log.ts'
 import type { OpenForProcesses } from '../crash-contract.ts'
@@ -31,7 +31,7 @@ class Processes {
   readonly #dead = new Set<string>()
   #last = 0
 
-  next(): { machine: Machine; every: (ms: number, act: () => void) => Disposable; die(): void } {
+  next() {
     const started = `process ${++this.#last}`
     const real = thisMachine()
     return {
@@ -40,7 +40,7 @@ class Processes {
         thisProcess: { ...real.thisProcess, started },
         isGone: (mark: ProcessMark) => this.#dead.has(mark.started),
       },
-      every: (ms, act) => {
+      every: (ms: number, act: () => void) => {
         const timer = setInterval(() => !this.#dead.has(started) && act(), ms)
         return { [Symbol.dispose]: () => clearInterval(timer) }
       },

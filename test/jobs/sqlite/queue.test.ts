@@ -3,5 +3,5 @@ import { crashContract } from '../crash-contract.ts'
 import { queueContract } from '../queue-contract.ts'
 import { openForContract, openForProcesses } from './opened.ts'
 
-queueContract('a queue in a SQLite file', openForContract)
-crashContract('processes with a queue in a SQLite file', openForProcesses)
+queueContract('a SQLite file', openForContract)
+crashContract('a SQLite file', openForProcesses)
