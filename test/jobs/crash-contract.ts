@@ -101,7 +101,7 @@ export function crashContract(name: string, open: OpenForProcesses): void {
       await using opened = await open(settings)
       const orders = Array.from({ length: JOBS }, (_, number) => anOrder({ owner: `owner ${number % 3}` }))
       await addAll(opened.queue, orders)
-      const workers = [new Process('does-jobs.ts', opened)]
+      const workers = [new Process('does-jobs.ts', opened), new Process('does-jobs.ts', opened)]
 
       for (let kill = 0; kill < KILLS; kill++) {
         workers.push(new Process('does-jobs.ts', opened)) // loads while the other works
@@ -120,7 +120,7 @@ export function crashContract(name: string, open: OpenForProcesses): void {
         pending: 0,
         processing: 0,
       })
-      await workers[0]?.kill()
+      for (const worker of workers) await worker.kill()
     })
 
     test('three processes share the work, one of them is killed: each job is done once', async () => {

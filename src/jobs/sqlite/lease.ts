@@ -6,7 +6,7 @@ import type { KeptJobs } from './kept-jobs.ts'
 import type { KeptJob } from './rows.ts'
 
 export interface LeaseParts {
-  readonly kept: KeptJobs
+  readonly kept: Pick<KeptJobs, 'lengthIs' | 'finishedWindow' | 'end'>
   /** Something was written of the job that its readers wait for. */
   readonly onTold: (job: Job) => void
   /** Makes the job pending again, now or, if that cannot be written now, as soon as it can. Never throws. */

@@ -2,11 +2,11 @@
 import type { Log } from '../../log.ts'
 import type { Job } from '../job.ts'
 import type { KeptJobs } from './kept-jobs.ts'
-import { SqliteLease } from './lease.ts'
+import { type LeaseParts, SqliteLease } from './lease.ts'
 import type { KeptJob } from './rows.ts'
 
 export interface LeasesInHandParts {
-  readonly kept: KeptJobs
+  readonly kept: LeaseParts['kept'] & Pick<KeptJobs, 'letGo' | 'renew' | 'inHand'>
   readonly log: Log
   /** Something was written of the job that its readers wait for. */
   readonly onTold: (job: Job) => void
@@ -39,7 +39,7 @@ export class LeasesInHand {
   async renew(): Promise<void> {
     if (this.#leases.size === 0) return
     try {
-      this.#keepOnly(await this.#parts.kept.renew())
+      await this.#keepOnly(() => this.#parts.kept.renew())
     } catch (error) {
       this.#parts.log.warn('leases could not be renewed', { error, jobs: this.#leases.size })
     }
@@ -48,7 +48,7 @@ export class LeasesInHand {
   /** Loses what others have taken away, and lets go what could not be let go before. */
   async catchUp(): Promise<void> {
     for (const lease of this.#unsaid) await this.#letGo(lease)
-    if (this.#leases.size > 0) this.#keepOnly(await this.#parts.kept.inHand())
+    if (this.#leases.size > 0) await this.#keepOnly(() => this.#parts.kept.inHand())
   }
 
   loseJob(id: string): void {
@@ -59,9 +59,11 @@ export class LeasesInHand {
     for (const lease of this.#leases) await lease.release()
   }
 
-  #keepOnly(held: readonly KeptJob[]): void {
-    const tokens = new Map(held.map(({ job, token }) => [job.order.id, token]))
-    for (const lease of this.#leases) if (tokens.get(lease.mark.id) !== lease.mark.token) lease.lose()
+  /** Those that were handed out before it was asked which are held: of later ones the answer says nothing. */
+  async #keepOnly(askWhichAreHeld: () => Promise<readonly KeptJob[]>): Promise<void> {
+    const leases = [...this.#leases]
+    const tokens = new Map((await askWhichAreHeld()).map(({ job, token }) => [job.order.id, token]))
+    for (const lease of leases) if (tokens.get(lease.mark.id) !== lease.mark.token) lease.lose()
   }
 
   async #letGo(lease: SqliteLease): Promise<void> {

@@ -168,7 +168,7 @@ class SqliteQueue implements JobQueue {
 
   async isReachable(): Promise<boolean> {
     return this.#file
-      .read(() => this.#kept.jobs.counts())
+      .read(() => this.#kept.jobs.next('interactive'))
       .then(
         () => true,
         () => false,

@@ -72,14 +72,15 @@ export function leasesContract(open: OpenDefault): void {
     test('a job that is let go is the first of its lane, keeps its windows, and the attempt did not count', async () => {
       await using opened = await open()
       const { queue } = opened
-      await addAll(queue, [
-        anOrder({ owner: 'anna' }),
-        anOrder({ owner: 'anna' }),
-        anOrder({ owner: 'bent' }),
-      ])
-      const first = await claimNow(queue)
+      const owners = ['anna', 'anna', 'bent']
+      await addAll(
+        queue,
+        owners.map((owner) => anOrder({ owner })),
+      )
+      const [first] = [await claimNow(queue), await claimNow(queue), await claimNow(queue)]
       await first.finishedWindow(aWindow(0))
       const { id } = first.job.order
+      await queue.add(anOrder({ owner: 'carl' })) // whose turn it would be: anna has another in work
 
       await first.release()
 

@@ -4,8 +4,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import type { JobQueue } from '../../../src/jobs/job-queue.ts'
+import { LeasesInHand } from '../../../src/jobs/sqlite/leases-in-hand.ts'
 import { type Machine, thisMachine } from '../../../src/jobs/sqlite/machine.ts'
 import { openSqliteQueue } from '../../../src/jobs/sqlite/queue.ts'
+import type { KeptJob } from '../../../src/jobs/sqlite/rows.ts'
 import { anOrder, aWindow, claimNow } from '../orders.ts'
 import { aDirectory, SILENT } from './opened.ts'
 
@@ -106,6 +108,39 @@ test('a worker that stood still for too long, but was missed by nobody, goes on'
 
   expect(await lease.finishedWindow(aWindow(0))).toBe(true)
   expect(await stateFor(open, id, clock)).toBe('processing')
+})
+
+test('a job that is handed out while one asks which are held is not taken for lost', async () => {
+  const answered = Promise.withResolvers<KeptJob[]>()
+  const isHeld = async () => true
+  const inHand = new LeasesInHand({
+    kept: {
+      lengthIs: isHeld,
+      finishedWindow: isHeld,
+      end: isHeld,
+      letGo: isHeld,
+      renew: () => answered.promise,
+      inHand: async () => [],
+    },
+    log: SILENT,
+    onTold: () => {},
+    onPending: () => {},
+  })
+  const claimedAs = (sequence: number): KeptJob => ({
+    job: { order: anOrder(), state: 'processing', attempts: 1 },
+    sequence,
+    token: 1,
+    barrenAttempts: 1,
+  })
+  const [kept, gone] = [claimedAs(1), claimedAs(2)]
+  const leases = [inHand.take(kept), inHand.take(gone)]
+
+  const renewed = inHand.renew()
+  leases.push(inHand.take(claimedAs(3)))
+  answered.resolve([kept])
+  await renewed
+
+  expect(leases.map(({ lost }) => lost.aborted)).toEqual([false, true, false])
 })
 
 test('this machine knows its boot, and a process by its number and its start', async () => {
