@@ -202,30 +202,51 @@ function unpackBrowser() {
   })
 }
 
-/**
- * Prometheus' checker of rules, for a test of our alerts. Neither npm nor PyPI has it; Debian's package does, and needs
- * not be installed for it: nothing is started, and nobody has to be root. Where that cannot be done the test says that it was skipped.
- */
+/** Programs for tests that neither npm nor PyPI has, out of Debian's packages: nothing is installed, and nobody has to be root. */
+function unpackFromDebian(directory, packages, unpack) {
+  rmSync(directory, { recursive: true, force: true })
+  mkdirSync(directory, { recursive: true })
+  const inside = (script) => ask('sh', ['-c', `cd "$0" && ${script}`, directory]) !== undefined
+  // As root apt downloads as another user, who may not write here. Without a network it must not try for minutes.
+  const apt = 'apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=0 -o Acquire::http::Timeout=20'
+  const download = () => inside(`${apt} download ${packages.join(' ')}`)
+  const isThere = download() || (inside(`${apt} update`) && download())
+  return isThere && inside(`${unpack} && rm *.deb`)
+}
+
+const runs = (...command) => ask(command[0], command.slice(1)) !== undefined
+
+/** Prometheus' checker of rules, for a test of our alerts. Where it cannot be had the test says that it was skipped. */
 function providePromtool() {
   const directory = join(STAMPS, 'promtool')
   const program = join(directory, 'promtool')
-  const runs = (...command) => ask(command[0], command.slice(1)) !== undefined
   if ([program, 'promtool'].some((file) => runs(file, '--version')) || !runs('apt-get', '--version')) return
   say('── promtool (for a test of the alerts)')
-  rmSync(directory, { recursive: true, force: true })
-  mkdirSync(directory, { recursive: true })
-  const inside = (script) => runs('sh', '-c', `cd "$0" && ${script}`, directory)
-  // As root apt downloads as another user, who may not write here. Without a network it must not try for minutes.
-  const apt = 'apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=0 -o Acquire::http::Timeout=20'
-  const download = () => inside(`${apt} download prometheus`)
-  const unpack = 'dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool'
-  const isThere = download() || (inside(`${apt} update`) && download())
-  const isUnpacked = isThere && inside(`${unpack} && chmod 755 promtool && rm prometheus_*.deb`)
-  say(
-    isUnpacked && runs(program, '--version')
-      ? '   done'
-      : '   not to be had from apt: that test will be skipped',
-  )
+  const unpack =
+    'dpkg-deb --fsys-tarfile prometheus_*.deb | tar -xO ./usr/bin/promtool > promtool && chmod 755 promtool'
+  const isUnpacked = unpackFromDebian(directory, ['prometheus'], unpack) && runs(program, '--version')
+  say(isUnpacked ? '   done' : '   not to be had from apt: that test will be skipped')
+}
+
+/**
+ * A Redis that the tests of the distributed jobs start. The server and the checker of its files are one program, which goes by
+ * the name it is called by; the libraries are those that few machines have. Where it cannot be had those tests say that they were skipped.
+ */
+function provideRedis() {
+  const directory = join(STAMPS, 'redis')
+  const program = join(directory, 'redis-server')
+  const isThere = () => runs('env', `LD_LIBRARY_PATH=${directory}`, program, '--version')
+  if (isThere() || runs('redis-server', '--version') || !runs('apt-get', '--version')) return
+  say('── redis-server (for tests of jobs on more than one machine)')
+  const unpack = [
+    'for package in *.deb; do dpkg-deb -x "$package" all || exit 1; done',
+    'mv all/usr/bin/redis-check-rdb redis-server',
+    'find all -name "lib*.so.*" -exec mv {} . ";"',
+    'rm -r all',
+  ].join(' && ')
+  const packages = ['redis-tools', 'liblzf1', 'libjemalloc2', 'libatomic1']
+  const isUnpacked = unpackFromDebian(directory, packages, unpack) && isThere()
+  say(isUnpacked ? '   done' : '   not to be had from apt: those tests will be skipped')
 }
 
 // npm puts the system's Node first only until node_modules/.bin holds ours; children of this script get ours when it is there.
@@ -239,6 +260,7 @@ try {
     installOlderSdk()
     unpackBrowser()
     providePromtool()
+    provideRedis()
   }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem

@@ -54,6 +54,7 @@ export const FAILURES = {
   engine_loading: { status: 503, type: 'server_error' },
   engine_resting: { status: 503, type: 'server_error' },
   shutting_down: { status: 503, type: 'server_error' },
+  queue_unreachable: { status: 503, type: 'server_error' },
   insufficient_storage: { status: 507, type: 'server_error' },
 } as const
 
@@ -66,6 +67,7 @@ const USUAL_WAIT_SECONDS: Partial<Record<FailureCode, number>> = {
   engine_loading: 5,
   engine_resting: 30,
   shutting_down: 10,
+  queue_unreachable: 10,
 }
 
 /** openai-node passes over a longer `Retry-After`, openai-python 3 then gives up altogether. */

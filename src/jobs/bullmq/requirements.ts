@@ -1,0 +1,48 @@
+/** What Redis must be set to, so that what it was given is still there tomorrow. It is asked at the start; it is the operator's to mend. */
+import type { Redis } from 'ioredis'
+import type { Log } from '../../log.ts'
+
+const REQUIREMENTS = [
+  {
+    setting: 'appendonly',
+    isMet: (value: string) => value === 'yes',
+    otherwise: 'jobs that were taken since its last snapshot are lost when redis ends',
+  },
+  {
+    setting: 'appendfsync',
+    isMet: (value: string) => value === 'always',
+    otherwise:
+      'the last two seconds of what it has answered may be lost when it dies; always keeps all of it',
+  },
+  {
+    setting: 'maxmemory-policy',
+    isMet: (value: string) => value === 'noeviction',
+    otherwise: 'redis may throw away jobs when its memory is full',
+  },
+] as const
+
+/** Of a server of somebody else's, CONFIG may be forbidden: then nobody knows, and the log says so. */
+export async function checkRequirements(redis: Redis, log: Log, name: string): Promise<void> {
+  for (const { setting, isMet, otherwise } of REQUIREMENTS) {
+    const value = await settingOf(redis, setting)
+    if (value === undefined) {
+      log.info(
+        'redis does not tell its settings; jobs need appendonly yes, appendfsync always and maxmemory-policy noeviction',
+        {
+          redis: name,
+        },
+      )
+      return
+    }
+    if (!isMet(value)) log.warn(`redis has ${setting} ${value}: ${otherwise}`, { redis: name })
+  }
+}
+
+async function settingOf(redis: Redis, setting: string): Promise<string | undefined> {
+  try {
+    const answer: unknown = await redis.config('GET', setting)
+    return Array.isArray(answer) ? (answer[1] as string | undefined) : undefined
+  } catch {
+    return undefined
+  }
+}
