@@ -1,11 +1,12 @@
 /**
- * `POST /transcribe`: the same road for people and small scripts, with an answer that is pleasant to read. With a `url`, an
- * `upload_id` or an `s3_path` the same path takes a task instead, as in the dialect of tasks.ts.
+ * `POST /transcribe`: the same road for people and small scripts, with an answer that is pleasant to read. With a `url` or
+ * an `s3_path` the same path takes a task instead, as in the dialect of tasks.ts.
  */
 import type { RouteConfig } from '@hono/zod-openapi'
 import { Hono } from 'hono'
 import { readableJson } from '../formats/readable-json.ts'
 import { CONTENT_TYPES } from '../formats/render.ts'
+import type { Job } from '../jobs/job.ts'
 import type { Transcript } from '../transcript.ts'
 import { type Fields, withFile } from '../upload/receive.ts'
 import { answerAsJson } from './answer.ts'
@@ -23,7 +24,7 @@ import { TranscribeFields } from './schemas.ts'
 import { receiveLooseUpload, receiveOrder } from './upload-route.ts'
 
 /** Nobody waits on a connection for what has to be fetched first, or is to be stored elsewhere. */
-const OF_TASKS = ['url', 'upload_id', 's3_path']
+const OF_TASKS = ['url', 's3_path']
 
 export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
   return new Hono<HttpEnv>().post('/transcribe', async (c) => {
@@ -31,23 +32,26 @@ export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
     const preference = asyncPreference(c)
     const loose = undo.use(await (preference ? receiveOrder(c, parts) : receiveLooseUpload(c, parts)))
     if (isTask(loose.fields)) return taskAccepted(c, (await handInTask(c, parts, loose)).job)
-    const upload = await withFile(loose)
-    const form = parseForm(TranscribeFields, upload.fields)
+    const form = parseForm(TranscribeFields, loose.fields)
     const wish = readableWish(form, parts)
-    const toJson = (transcript: Transcript) => ({
+    const toJson = (transcript: Transcript, filename: string | undefined) => ({
       ...readableJson(transcript, { hasTimestamps: form.include_timestamps }),
-      ...(upload.file.name !== undefined && { filename: upload.file.name }),
+      ...(filename !== undefined && { filename }),
       timestamp: new Date().toISOString(),
     })
     if (preference) {
-      const tell = (transcript: Transcript) => ({
-        body: JSON.stringify(toJson(transcript)),
+      const tell = (transcript: Transcript, { order }: Job) => ({
+        body: JSON.stringify(toJson(transcript, order.fileName)),
         contentType: CONTENT_TYPES.json,
       })
-      return await answerAsync(c, parts, upload, { wish, preference, tell })
+      return await answerAsync(c, parts, loose, { wish, preference, tell })
     }
+    const upload = undo.use(await withFile(loose))
     undo.move() // from here on the upload is the answer's
-    return answerAsJson(c, parts, upload, { options: wish.options, toJson })
+    return answerAsJson(c, parts, upload, {
+      options: wish.options,
+      toJson: (transcript) => toJson(transcript, upload.file.name),
+    })
   })
 }
 
@@ -61,7 +65,7 @@ export const TRANSCRIBE_PATHS: readonly RouteConfig[] = [
     path: '/transcribe',
     summary: 'Transcribe a recording',
     description:
-      'With `url`, `upload_id` or `s3_path` the answer is a task id: `GET /status/{id}` and `GET /download/{id}` follow it. The fields from `callback_url` on mean something only then.',
+      'With `url` or `s3_path` the answer is a task id: `GET /status/{id}` and `GET /download/{id}` follow it. The fields from `callback_url` on mean something only then.',
     tags: ['Speech'],
     request: joinableUpload(TranscribeRequest),
     responses: {

@@ -64,7 +64,7 @@ function areAllValid(fields: Fields): boolean {
 
 function multipartOf(fields: Fields): fc.Arbitrary<Body> {
   const written = fc.tuple(...Object.entries(fields).map(([name, { value }]) => spelled(name, value)))
-  const areValid = Object.values(fields).every(({ isValid }) => isValid)
+  const areValid = areAllValid(fields)
   return fc.tuple(written, file, extras).chain(([parts, { parts: files, isValid }, more]) =>
     fc
       .tuple(
