@@ -35,7 +35,7 @@ export async function resultOf({ jobs }: Parts, job: Job): Promise<Transcript> {
   return jobs.desk.transcriptOf(job)
 }
 
-export function renderedAs(format: (typeof FORMATS)[number], job: Job, transcript: Transcript): Rendered {
+function renderedAs(format: (typeof FORMATS)[number], job: Job, transcript: Transcript): Rendered {
   if (format !== 'md') return render(transcript, format, job.order.rendering)
   return { body: markdownOf(job, transcript), contentType: MARKDOWN_TYPE }
 }

@@ -5,7 +5,7 @@ import type { JobParts } from '../../../src/http/parts.ts'
 import { Alarms } from '../alarms.ts'
 import { form, startParts } from '../parts.ts'
 
-export interface ShownJob {
+interface ShownJob {
   readonly id: string
   readonly status: string
   readonly [name: string]: unknown
