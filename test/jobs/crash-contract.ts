@@ -131,15 +131,21 @@ export function crashContract(name: string, open: OpenForProcesses): void {
           Array.from({ length: JOBS }, () => anOrder()),
         )
       ).map(({ id }) => id)
-      const workers = [1, 2, 3].map(() => new Process('does-jobs.ts', opened))
-      for (const worker of workers) worker.goOn('freely')
+      const doomed = new Process('does-jobs.ts', opened)
+      const others = [new Process('does-jobs.ts', opened), new Process('does-jobs.ts', opened)]
+      doomed.goOn('one step') // opening the queue
+      for (const _step of ['claims', 'finishes a window', 'and another']) {
+        doomed.goOn('one step')
+        await doomed.line()
+      }
 
-      for (let step = 0; step < 5; step++) await workers[0]?.line()
-      await workers[0]?.kill()
+      for (const worker of others) worker.goOn('freely')
+      await comesTo(opened.queue, ids.at(1) ?? '', 'processing')
+      await doomed.kill()
       for (const id of ids) await comesTo(opened.queue, id, 'completed')
 
-      expect(await expectDoneOnce(opened.queue, ids)).toBeGreaterThanOrEqual(JOBS)
-      for (const worker of workers.slice(1)) await worker.kill()
+      expect(await expectDoneOnce(opened.queue, ids)).toBe(JOBS + 1)
+      for (const worker of others) await worker.kill()
     })
 
     test('whatever was said to be taken is there after the process that took it was killed with -9', async () => {
