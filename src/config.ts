@@ -204,6 +204,8 @@ export interface Config {
   /** Of each queue. */
   readonly jobsAtOnce: number
   readonly allowsUrls: boolean
+  readonly urlFetchSeconds: number
+  readonly uploadSecondsKept: number
   /** Addresses and networks. */
   readonly urlAllowedNetworks: readonly string[]
   /** Empty where it is not set. */
@@ -303,6 +305,8 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     jobSecondsKept: read('CACHE_EXPIRY'),
     jobsAtOnce: read('JOBS_AT_ONCE'),
     allowsUrls: ['1', 'on', 'true'].includes(read('ALLOW_URL')),
+    urlFetchSeconds: read('URL_FETCH_SECONDS'),
+    uploadSecondsKept: read('UPLOAD_EXPIRY'),
     urlAllowedNetworks: read('URL_ALLOWED_NETWORKS'),
     s3: {
       accessKeyId: read('AWS_ACCESS_KEY_ID'),

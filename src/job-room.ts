@@ -50,8 +50,6 @@ export interface JobRoom extends AsyncDisposable {
   start(transcriber: Transcriber): Runner
 }
 
-/** A day of audio takes a while to come, even by a good line. */
-const FETCH_SECONDS = 6 * 3600
 const PUBLIC_PORTS = [80, 443]
 const S3_PREFIX = 'hviske/'
 const WEBHOOKS_EVERY_MS = 15_000
@@ -120,7 +118,7 @@ function limitsOf({ config, disk }: JobRoomParts): FetchLimits {
     ports: PUBLIC_PORTS,
     maxBytes: config.maxUploadBytes,
     disk,
-    totalSeconds: FETCH_SECONDS,
+    totalSeconds: config.urlFetchSeconds,
   })
 }
 
@@ -144,7 +142,7 @@ function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside)
     },
     requireCallbackAllowed:
       config.webhookSecret === undefined ? undefined : (url) => requireFetchable(url, limits, never),
-    takeUpload: (id, owner) => uploads.take(id, owner, spoolDir),
+    takeUpload: (id, owner, signal) => uploads.take(id, owner, spoolDir, signal),
   }
 }
 

@@ -31,6 +31,16 @@ export const JOB_SETTINGS = {
     about:
       'Comma-separated private addresses or networks that may be fetched from and told of jobs all the same',
   },
+  URL_FETCH_SECONDS: {
+    schema: wholeNumber(1, 86_400),
+    fallback: '3600',
+    about: 'How long fetching one recording may take',
+  },
+  UPLOAD_EXPIRY: {
+    schema: wholeNumber(60, 30 * 86_400),
+    fallback: '86400',
+    about: 'Seconds that an upload in pieces is kept after its last byte (a day)',
+  },
   AWS_ACCESS_KEY_ID: {
     schema: optional,
     fallback: '',

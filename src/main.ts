@@ -39,8 +39,6 @@ import { Uploads } from './uploads/uploads.ts'
 const CLEAN_UP_MS = 10_000
 /** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
 const SAME_WISH_MS = 1000
-/** An upload that came in pieces is kept so long after its last one. */
-const UPLOAD_LIFETIME_SECONDS = 86_400
 /** Each ffmpeg uses one core, and four keep any engine busy. */
 const DECODES_AT_ONCE = 4
 
@@ -141,10 +139,13 @@ function workOnJobs(start: () => Runner, { begun, cut }: Ending) {
 }
 
 /** Beside the spool, which is emptied when a server ends: whoever was cut off goes on with the next one. */
-function openUploads({ dataDir, maxUploadBytes }: Config, disk: DiskRoom): Promise<Uploads> {
+function openUploads(
+  { dataDir, maxUploadBytes, uploadSecondsKept }: Config,
+  disk: DiskRoom,
+): Promise<Uploads> {
   return Uploads.open({
     directory: join(dataDir, 'uploads'),
-    lifetimeSeconds: UPLOAD_LIFETIME_SECONDS,
+    lifetimeSeconds: uploadSecondsKept,
     maxBytes: maxUploadBytes,
     disk,
     nowMs: Date.now,

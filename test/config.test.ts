@@ -43,6 +43,16 @@ test('an empty environment is enough', () => {
     drainSeconds: 30,
     keysFile: resolve('data/keys.json'),
     diskReserveBytes: 1024 ** 3,
+    jobSecondsKept: 604_800,
+    jobsAtOnce: 4,
+    allowsUrls: false,
+    urlFetchSeconds: 3600,
+    uploadSecondsKept: 86_400,
+    urlAllowedNetworks: [],
+    s3: { accessKeyId: '', secretAccessKey: '', bucket: '', endpointUrl: '', region: '' },
+    jobStorage: 'disk',
+    webhookSecret: undefined,
+    languageModel: undefined,
   })
 })
 

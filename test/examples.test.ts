@@ -1,8 +1,9 @@
 /** Every example is run as its first lines say, against the real server with the small real model. */
 import assert from 'node:assert/strict'
-import { readdir, readFile } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, afterEach, beforeAll, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import { startWitness, type Witness } from './contract/witness.ts'
 import {
   AUDIO,
@@ -19,6 +20,9 @@ const PYTHON = join(ROOT, '.venv', 'bin', 'python')
 /** Example → how it is run. */
 const COMMANDS: Readonly<Record<string, string>> = {
   'curl.sh': 'sh',
+  'jobs-folder.ts': process.execPath,
+  'jobs.sh': 'sh',
+  'jobs.ts': process.execPath,
   'openai-node.ts': process.execPath,
   'openai-python.py': PYTHON,
   'streaming.sh': 'sh',
@@ -29,7 +33,7 @@ const COMMANDS: Readonly<Record<string, string>> = {
 /** Examples that are no programs; each has a test of its own. */
 const SETTINGS = ['vexa.env']
 /** What prints something else than what is said. */
-const OTHER_TEXT = ['streaming.sh', 'translation.py']
+const OTHER_TEXT = ['jobs-folder.ts', 'streaming.sh', 'translation.py']
 
 let server: RunningServer
 let witness: Witness
@@ -79,6 +83,20 @@ test('streaming.sh prints an event a line, and their deltas are what is said', a
 test('translation.py prints what calls itself English', async () => {
   // The small model was never taught to translate, so what it says is not looked at.
   expect((await run('translation.py')).stdout).toMatch(/^english, 5\.8 s: ./)
+})
+
+test('jobs-folder.ts writes a text beside each recording, and a second run leaves alone what is there', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hviske-folder-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  for (const name of ['da.wav', 'da.mp3']) await copyFile(join(AUDIO, name), join(folder, name))
+
+  const first = await run('jobs-folder.ts', folder)
+  const second = await run('jobs-folder.ts', folder)
+
+  expect(first.stdout.split('\n').toSorted()).toEqual(['', 'da.mp3.text', 'da.wav.text'])
+  expect(second.stdout).toBe('')
+  const written = await readFile(join(folder, 'da.wav.text'), 'utf8')
+  expect(plainWords(written)).toEqual(plainWords((await truthOf('da')).text))
 })
 
 test('vexa.env holds an address, a token and a model that Vexa’s client can use', async () => {

@@ -7,7 +7,7 @@ import { endpointSummaries } from '../src/http/openapi.ts'
 const readme = await readFile(join(import.meta.dirname, '..', 'README.md'), 'utf8')
 
 test('the table of settings says what the code reads, no more and no less', () => {
-  const rows = [...readme.matchAll(/^\| `([A-Z_]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$/gm)].map(
+  const rows = [...readme.matchAll(/^\| `([A-Z0-9_]+)` \| (?:`([^`]*)`)? ?\| (.+) \|$/gm)].map(
     ([, name, fallback = '', about]) => ({ name, fallback, about }),
   )
 

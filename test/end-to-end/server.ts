@@ -75,9 +75,12 @@ export async function startServer(environment: Record<string, string> = {}): Pro
   }
 }
 
+/** All but where jobs are written down: what is in there is asked of the server. */
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
-  return entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name))
+  return entries
+    .filter((entry) => entry.isFile() && !entry.name.startsWith('jobs.sqlite'))
+    .map((entry) => join(entry.parentPath, entry.name))
 }
 
 /** A request made while the model loads waits for it: its answer is the event we wait for. */
