@@ -18,6 +18,7 @@ import { answerAsync, asyncPreference } from './jobs/respond-async.ts'
 import { taskAccepted } from './jobs/tasks.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { readableWish } from './readable-wish.ts'
+import { withRecordingElsewhere } from './recording-elsewhere.ts'
 import { TranscribeRequest } from './request-schemas.ts'
 import { TranscribeResponse } from './response-schemas.ts'
 import { TranscribeFields } from './schemas.ts'
@@ -46,7 +47,7 @@ export function transcribeRoutes(parts: Parts): Hono<HttpEnv> {
       })
       return await answerAsync(c, parts, loose, { wish, preference, tell })
     }
-    const upload = undo.use(await withFile(loose))
+    const upload = undo.use(await withFile(await withRecordingElsewhere(c, parts, loose)))
     undo.move() // from here on the upload is the answer's
     return answerAsJson(c, parts, upload, {
       options: wish.options,

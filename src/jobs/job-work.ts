@@ -59,6 +59,7 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
     const key = transcriptKey(order.id, attempts)
     await parts.blobs.put(key, JSON.stringify(await resultOf(parts, lease, park, signal)), signal)
     const isWritten = await lease.complete(key)
+    if (isWritten && !order.keepsAudio) await removeRecording(parts, order)
     parts.log.info(isWritten ? 'job completed' : 'a job was done that is no longer ours', log)
     return 'ended'
   } catch (error) {
@@ -69,6 +70,14 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
     }
     return endWith(parts, lease, toldOf(error), error)
   }
+}
+
+/** What fails here is swept (retention.ts). */
+async function removeRecording({ blobs, log }: WorkParts, { id, input }: JobOrder): Promise<void> {
+  if (input.kind !== 'blob') return
+  await blobs.remove(input.key).catch((error: unknown) => {
+    log.warn('the recording of a completed job could not be removed yet', { job: id, error })
+  })
 }
 
 async function endWith(

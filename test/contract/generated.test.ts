@@ -117,7 +117,7 @@ test('2,000 generated requests get no answer that is not documented, and leave n
 
   // A generator that asks only for what is refused, or for what is not, would prove little.
   expect([...seen.keys()].map((key) => key.slice(0, 3))).toEqual(
-    expect.arrayContaining(['200', '202', '400', '401', '403', '404', '405', '413', '415']),
+    expect.arrayContaining(['200', '202', '400', '401', '404', '405', '413', '415']),
   )
   for (const type of [
     'application/json',

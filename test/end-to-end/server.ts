@@ -75,12 +75,13 @@ export async function startServer(environment: Record<string, string> = {}): Pro
   }
 }
 
-/** All but where jobs are written down: what is in there is asked of the server. */
+/** All but what jobs leave for those who fetch their results. */
 async function filesBelow(directory: string): Promise<string[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })
   return entries
-    .filter((entry) => entry.isFile() && !entry.name.startsWith('jobs.sqlite'))
+    .filter((entry) => entry.isFile())
     .map((entry) => join(entry.parentPath, entry.name))
+    .filter((path) => !['jobs', 'blobs'].some((room) => path.startsWith(join(directory, room))))
 }
 
 /** A request made while the model loads waits for it: its answer is the event we wait for. */

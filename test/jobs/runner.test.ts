@@ -35,6 +35,19 @@ test('a job walks the road, its windows are kept, and its transcript lies where 
   expect(await readTranscript(place.blobs, String(job?.resultKey), NEVER)).toEqual(WHOLE)
 })
 
+test('the recording goes with the end of its job, unless it is to be kept', async () => {
+  const place = new Workplace()
+  const gone = await place.handIn()
+  const kept = await place.handIn({ keepsAudio: true })
+  const runner = place.start(twoWindows)
+
+  await Promise.all([place.ended(gone), place.ended(kept)])
+  await runner.park(NEVER)
+
+  expect(await place.blobs.sizeOf(audioKey(gone))).toBeUndefined()
+  expect(await place.blobs.sizeOf(audioKey(kept))).toBe(4)
+})
+
 test('the road is told whose it is, whether somebody waits, and where the recording lies', async () => {
   const place = new Workplace()
   const walked: AudioSource[] = []
