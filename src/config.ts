@@ -6,7 +6,7 @@ import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ApiKeys, readApiKeys } from './api-keys.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
-import { JOB_SETTINGS } from './job-settings.ts'
+import { JOB_SETTINGS, type JobConfig, jobConfigOf } from './job-settings.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
 import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
 import { TRACING_SETTINGS } from './tracing-settings.ts'
@@ -155,7 +155,7 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS
 export type MetricsAccess = Value<'METRICS'>
 
-export interface Config {
+export interface Config extends JobConfig {
   readonly model: string
   /** Beside the names that it has by itself. */
   readonly modelAliases: readonly string[]
@@ -200,35 +200,6 @@ export interface Config {
   readonly keysFile: string
   readonly metrics: MetricsAccess
   readonly diskReserveBytes: number
-  readonly jobSecondsKept: number
-  /** Of each queue. */
-  readonly jobsAtOnce: number
-  readonly allowsUrls: boolean
-  readonly urlFetchSeconds: number
-  readonly uploadSecondsKept: number
-  /** Addresses and networks. */
-  readonly urlAllowedNetworks: readonly string[]
-  /** Empty where it is not set. */
-  readonly s3: {
-    readonly accessKeyId: string
-    readonly secretAccessKey: string
-    readonly bucket: string
-    readonly endpointUrl: string
-    readonly region: string
-  }
-  readonly jobStorage: 'disk' | 's3'
-  /** Undefined: nobody is told of the end of a job. */
-  readonly webhookSecret: string | undefined
-  /** Undefined: nothing follows a transcript. */
-  readonly languageModel:
-    | {
-        readonly dialect: 'ollama' | 'openai'
-        readonly url: string
-        readonly model: string
-        readonly apiKey?: string
-        readonly deadlineMs: number
-      }
-    | undefined
   readonly shutdownDelaySeconds: number
   readonly drainSeconds: number
   /** Undefined: requests are not traced. */
@@ -302,27 +273,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
     keysFile: keyFilePath(environment),
     metrics: read('METRICS'),
     diskReserveBytes: read('DISK_RESERVE_BYTES'),
-    jobSecondsKept: read('CACHE_EXPIRY'),
-    jobsAtOnce: read('JOBS_AT_ONCE'),
-    allowsUrls: ['1', 'on', 'true'].includes(read('ALLOW_URL')),
-    urlFetchSeconds: read('URL_FETCH_SECONDS'),
-    uploadSecondsKept: read('UPLOAD_EXPIRY'),
-    urlAllowedNetworks: read('URL_ALLOWED_NETWORKS'),
-    s3: {
-      accessKeyId: read('AWS_ACCESS_KEY_ID'),
-      secretAccessKey: read('AWS_SECRET_ACCESS_KEY'),
-      bucket: read('S3_STORAGE_BUCKET'),
-      endpointUrl: read('S3_ENDPOINT_URL'),
-      region: read('AWS_REGION'),
-    },
-    jobStorage: read('JOB_STORAGE'),
-    webhookSecret: read('WEBHOOK_SECRET') || undefined,
-    languageModel: languageModelOf({
-      ollama: read('OLLAMA_HOST'),
-      openai: read('LLM_URL'),
-      model: read('LLM_MODEL'),
-      apiKey: read('LLM_API_KEY'),
-    }),
+    ...jobConfigOf(read),
     shutdownDelaySeconds: read('SHUTDOWN_DELAY_SECONDS'),
     drainSeconds: read('DRAIN_SECONDS'),
     tracesEndpoint: read('OTEL_EXPORTER_OTLP_ENDPOINT') || undefined,
@@ -330,20 +281,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
-}
-
-const LANGUAGE_MODEL_MS = 300_000
-
-function languageModelOf(
-  settings: Record<'ollama' | 'openai' | 'model' | 'apiKey', string>,
-): Config['languageModel'] {
-  const { ollama, openai, model, apiKey } = settings
-  const url = ollama || openai
-  if (url === '' || model === '') return undefined
-  const key = apiKey === '' ? {} : { apiKey }
-  // Ollama's own variable is often written without a scheme.
-  const address = /^https?:\/\//.test(url) ? url : `http://${url}`
-  return { dialect: ollama ? 'ollama' : 'openai', url: address, model, ...key, deadlineMs: LANGUAGE_MODEL_MS }
 }
 
 /** Of the command that makes keys, too: it must not need the other settings to be right. */

@@ -163,7 +163,7 @@ function runnerParts(
     beforeEnd: beforeEndOf({
       blobs,
       languageModel: config.languageModel,
-      deliver: store?.exchange.deliver,
+      deliver: store && ((...wanted) => store.exchange.deliver(...wanted)),
       log,
     }),
     log,
@@ -192,7 +192,8 @@ function fetchInput(
   signal: AbortSignal,
 ) {
   if (input.kind === 's3') {
-    if (store === undefined) throw requireS3(config.s3, 'url')
+    requireS3(config.s3, 'url')
+    if (store === undefined) throw new Error('the settings name an S3 store, and none is open')
     return store.exchange.fetchObject(input, path, limits, signal)
   }
   if (config.allowsUrls) return fetchRecording(input.url, path, limits, signal)

@@ -1,4 +1,4 @@
-/** The settings of jobs, of what is fetched for them and of what follows them: rows of config.ts's table. */
+/** The settings of jobs, of what is fetched for them and of what follows them: rows of config.ts's table, and what becomes of them. */
 import { z } from 'zod'
 import { isNetwork } from './networks.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
@@ -78,3 +78,78 @@ export const JOB_SETTINGS = {
     about: 'The language model there; empty: there are no such steps',
   },
 } as const
+
+export interface JobConfig {
+  readonly jobSecondsKept: number
+  /** Of each queue. */
+  readonly jobsAtOnce: number
+  readonly allowsUrls: boolean
+  readonly urlFetchSeconds: number
+  readonly uploadSecondsKept: number
+  /** Addresses and networks. */
+  readonly urlAllowedNetworks: readonly string[]
+  /** Empty where it is not set. */
+  readonly s3: {
+    readonly accessKeyId: string
+    readonly secretAccessKey: string
+    readonly bucket: string
+    readonly endpointUrl: string
+    readonly region: string
+  }
+  readonly jobStorage: 'disk' | 's3'
+  /** Undefined: nobody is told of the end of a job. */
+  readonly webhookSecret: string | undefined
+  /** Undefined: nothing follows a transcript. */
+  readonly languageModel:
+    | {
+        readonly dialect: 'ollama' | 'openai'
+        readonly url: string
+        readonly model: string
+        readonly apiKey?: string
+        readonly deadlineMs: number
+      }
+    | undefined
+}
+
+type Settings = typeof JOB_SETTINGS
+type Read = <Name extends keyof Settings>(name: Name) => z.output<Settings[Name]['schema']>
+
+export function jobConfigOf(read: Read): JobConfig {
+  return {
+    jobSecondsKept: read('CACHE_EXPIRY'),
+    jobsAtOnce: read('JOBS_AT_ONCE'),
+    allowsUrls: ['1', 'on', 'true'].includes(read('ALLOW_URL')),
+    urlFetchSeconds: read('URL_FETCH_SECONDS'),
+    uploadSecondsKept: read('UPLOAD_EXPIRY'),
+    urlAllowedNetworks: read('URL_ALLOWED_NETWORKS'),
+    s3: {
+      accessKeyId: read('AWS_ACCESS_KEY_ID'),
+      secretAccessKey: read('AWS_SECRET_ACCESS_KEY'),
+      bucket: read('S3_STORAGE_BUCKET'),
+      endpointUrl: read('S3_ENDPOINT_URL'),
+      region: read('AWS_REGION'),
+    },
+    jobStorage: read('JOB_STORAGE'),
+    webhookSecret: read('WEBHOOK_SECRET') || undefined,
+    languageModel: languageModelOf({
+      ollama: read('OLLAMA_HOST'),
+      openai: read('LLM_URL'),
+      model: read('LLM_MODEL'),
+      apiKey: read('LLM_API_KEY'),
+    }),
+  }
+}
+
+const LANGUAGE_MODEL_MS = 300_000
+
+function languageModelOf(
+  settings: Record<'ollama' | 'openai' | 'model' | 'apiKey', string>,
+): JobConfig['languageModel'] {
+  const { ollama, openai, model, apiKey } = settings
+  const url = ollama || openai
+  if (url === '' || model === '') return undefined
+  const key = apiKey === '' ? {} : { apiKey }
+  // Ollama's own variable is often written without a scheme.
+  const address = /^https?:\/\//.test(url) ? url : `http://${url}`
+  return { dialect: ollama ? 'ollama' : 'openai', url: address, model, ...key, deadlineMs: LANGUAGE_MODEL_MS }
+}

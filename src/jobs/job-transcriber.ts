@@ -127,7 +127,7 @@ function cancelled(): Failure {
 }
 
 /** A worker of another version may know failures that we do not. */
-export function failureOf(told: JobFailure | undefined): Failure {
+function failureOf(told: JobFailure | undefined): Failure {
   if (told === undefined || !isKnown(told.code)) {
     return new Failure('internal_error', told?.message ?? 'The job failed.')
   }

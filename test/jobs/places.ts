@@ -62,7 +62,7 @@ export class Workplace {
   }
 }
 
-export function orderOf(id: string, changes: Partial<JobOrder> = {}): JobOrder {
+function orderOf(id: string, changes: Partial<JobOrder> = {}): JobOrder {
   return JobOrder.parse({
     id,
     lane: 'batch',
