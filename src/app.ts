@@ -3,6 +3,7 @@ import { type Context, Hono, type MiddlewareHandler } from 'hono'
 import { cors } from 'hono/cors'
 import { requestId as requestIds } from 'hono/request-id'
 import type { ContentfulStatusCode } from 'hono/utils/http-status'
+import type { Config } from './config.ts'
 import { Failure, type FailureCode, LONGEST_RETRY_AFTER_SECONDS } from './failure.ts'
 import { authentication } from './http/auth.ts'
 import { clientAddress } from './http/client-address.ts'
@@ -43,8 +44,32 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
   app.use(requestLog(parts.log, parts.metrics), signature, securityHeaders, clientAddress(trustedProxies))
   // Before keys are asked for: a page must be able to read that its key is wrong, and asks beforehand without one.
   if (corsOrigins.length > 0) app.use(corsFor(corsOrigins))
+  if (parts.bullBoard !== undefined) app.use(parts.bullBoard.key)
   app.use(authentication(parts, metrics === 'open' ? ['/metrics'] : []))
 
+  if (parts.config.role !== 'worker') speechRoutes(app, parts)
+  app
+    .route('/', rootRoutes(parts, endpointsOf(parts.config)))
+    .route('/', probeRoutes(parts))
+    .route('/', metricsRoutes(parts))
+
+  app.notFound((c) => respond(c, nothingThere(app, c, parts.config.role)))
+  app.onError((error, c) => respond(c, asFailure(error, c, parts.log)))
+  return app
+}
+
+const PATHS_OF_WORKERS = ['/', '/health', '/livez', '/readyz', '/startupz', '/metrics']
+
+function endpointsOf({ role, metrics }: Config): Readonly<Record<string, string>> {
+  const all = endpointSummaries(metrics)
+  if (role !== 'worker') return all
+  return Object.fromEntries(
+    Object.entries(all).filter(([endpoint]) => PATHS_OF_WORKERS.includes(endpoint.split(' ')[1] ?? '')),
+  )
+}
+
+/** A worker takes no requests: it has its probes and figures, and nothing else. */
+function speechRoutes(app: Hono<HttpEnv>, parts: Parts): void {
   app
     .route('/', transcriptionRoutes(parts))
     .route('/', translationRoutes(parts))
@@ -59,14 +84,8 @@ export function createApp(parts: Parts): Hono<HttpEnv> {
     .route('/', taskRoutes(parts))
     .route('/', adminRoutes())
     .route('/', modelRoutes(parts))
-    .route('/', rootRoutes(parts, endpointSummaries(metrics)))
-    .route('/', probeRoutes(parts))
-    .route('/', metricsRoutes(parts))
     .route('/', documentationRoutes(currentDocument(parts)))
-
-  app.notFound((c) => respond(c, nothingThere(app, c)))
-  app.onError((error, c) => respond(c, asFailure(error, c, parts.log)))
-  return app
+  if (parts.bullBoard !== undefined) app.route('/', parts.bullBoard.routes)
 }
 
 /** Whether keys are needed may change while we run. Made when it is asked for, once of each kind: it takes a while. */
@@ -113,14 +132,18 @@ function corsFor(origins: readonly string[]) {
   })
 }
 
+const WORKER_ONLY =
+  'This server is a worker and takes no requests: they go to a server with ROLE=api or ROLE=all. Here are only /livez, /readyz, /startupz, /health and /metrics.'
+
 const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE'] as const
 
 /** A path that exists under another method is a 405, which must name the methods it has (RFC 9110 §15.5.6). */
-function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>): Failure {
+function nothingThere(app: Hono<HttpEnv>, c: Context<HttpEnv>, role: Config['role']): Failure {
   const { method, path } = c.req
   const isServed = (asked: string) =>
     app.router.match(asked, path)[0].some(([[, route]]) => route.method === asked)
   const allowed = METHODS.filter((asked) => isServed(asked === 'HEAD' ? 'GET' : asked)).join(', ')
+  if (allowed === '' && role === 'worker') return new Failure('not_found', WORKER_ONLY)
   if (allowed === '') return new Failure('not_found', `There is no ${path} here; GET / lists what there is.`)
   c.header('allow', allowed)
   return new Failure('method_not_allowed', `${path} does not take ${method}; it takes ${allowed}.`)

@@ -226,7 +226,7 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   const read = <Name extends SettingName>(name: Name): Value<Name> => {
     const raw = environment[name] || SETTINGS[name].fallback
     const parsed = SETTINGS[name].schema.safeParse(raw)
-    if (!parsed.success) problems.push(`${name}=${raw}: ${parsed.error.issues[0]?.message ?? 'not allowed'}`)
+    if (!parsed.success) problems.push(problemOf(name, raw, parsed.error.issues[0]?.message))
     return parsed.data as Value<Name>
   }
   const readKeys = (): ApiKeys => {
@@ -281,6 +281,11 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
+}
+
+/** A URL may hold a password, and this goes to the log. */
+function problemOf(name: SettingName, raw: string, message = 'not allowed'): string {
+  return `${name}=${name === 'QUEUE_URL' ? '…' : raw}: ${message}`
 }
 
 /** Of the command that makes keys, too: it must not need the other settings to be right. */

@@ -13,13 +13,14 @@ import { Failure } from './failure.ts'
 import { type FetchLimits, fetchLimitsOf } from './fetching/fetch-limits.ts'
 import { fetchRecording, requireFetchable } from './fetching/fetch-recording.ts'
 import { post } from './fetching/post.ts'
-import type { JobParts, Parts } from './http/parts.ts'
+import type { BullBoard, JobParts, Parts } from './http/parts.ts'
 import type { Blobs } from './jobs/blobs.ts'
 import { diskBlobs } from './jobs/disk-blobs.ts'
 import { beforeEndOf } from './jobs/before-end.ts'
 import { JobDesk } from './jobs/job-desk.ts'
 import type { JobInput } from './jobs/job.ts'
 import type { JobQueue } from './jobs/job-queue.ts'
+import { watchQueue } from './jobs/queue-watch.ts'
 import type { RunnerParts } from './jobs/runner.ts'
 import { startRetention } from './jobs/retention.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
@@ -48,6 +49,10 @@ export interface JobRoom extends AsyncDisposable {
   readonly fetchRecording: Parts['fetchRecording']
   /** Jobs are worked on from now on, by this road. */
   start(transcriber: Transcriber): Runner
+  /** For whoever hands in jobs without a request, and for those who tell of themselves. */
+  readonly blobs: Blobs
+  readonly isQueueReachable: () => boolean
+  readonly bullBoard: BullBoard | undefined
 }
 
 const PUBLIC_PORTS = [80, 443]
@@ -59,6 +64,8 @@ export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
   const { config, log } = parts
   await using undo = new AsyncDisposableStack()
   const queue = undo.use(await openQueue(config, log))
+  const bullBoard = await openBullBoard(config, undo)
+  const watch = undo.use(watchQueue(queue, log))
   const store = storeOf(config, undo)
   const blobs = await openBlobs(config, store)
   const limits = limitsOf(parts)
@@ -71,6 +78,9 @@ export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
     fetchRecording: config.allowsUrls
       ? (url, path, signal) => fetchRecording(url, path, limits, signal)
       : undefined,
+    blobs,
+    isQueueReachable: () => watch.isReachable(),
+    bullBoard,
     start: (transcriber) => startRunner(runnerParts(parts, { queue, blobs, store, limits }, transcriber)),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
@@ -89,10 +99,45 @@ interface Store {
   readonly client: ReturnType<typeof s3ClientOf>
 }
 
-async function openQueue({ dataDir }: Config, log: Log): Promise<JobQueue> {
+/** Redis' client and BullMQ are loaded only where they are wanted. */
+async function openQueue(config: Config, log: Log): Promise<JobQueue> {
+  const { dataDir, queueUrl: url, queuePrefix: prefix } = config
+  const leaseMs = config.jobLeaseSeconds * 1000
+  warnOfRole(config, log)
+  if (url !== undefined) {
+    const { openBullQueue } = await import('./jobs/bullmq/open.ts')
+    // Who is gone is found by the second of two looks.
+    return openBullQueue({ url, prefix, log, lockMs: leaseMs, sweepMs: leaseMs / 2 })
+  }
   const directory = join(dataDir, 'jobs')
   await mkdir(directory, { recursive: true, mode: 0o700 })
-  return openSqliteQueue({ path: join(directory, 'jobs.sqlite'), log })
+  return openSqliteQueue({ path: join(directory, 'jobs.sqlite'), log, leaseMs })
+}
+
+function warnOfRole({ role, queueUrl, jobStorage, dataDir }: Config, log: Log): void {
+  if (queueUrl !== undefined && jobStorage !== 's3') {
+    log.warn(
+      'QUEUE_URL is set, but JOB_STORAGE is not s3: recordings and results lie in DATA_DIR, so servers on other machines will not find them, and jobs will fail with recording_gone',
+      { dataDir },
+    )
+  }
+  if (queueUrl === undefined && role !== 'all') {
+    log.warn(
+      'QUEUE_URL is not set: api and workers find each other only on one machine, with the same DATA_DIR, and where each sees the processes of the others',
+      { role, dataDir },
+    )
+  }
+}
+
+async function openBullBoard(
+  { queueUrl: url, queuePrefix: prefix, role }: Config,
+  undo: AsyncDisposableStack,
+): Promise<BullBoard | undefined> {
+  if (url === undefined || role === 'worker') return undefined
+  const { openTicketLines } = await import('./jobs/bullmq/board.ts')
+  const { bullBoardKey, bullBoardRoutes } = await import('./http/admin/bull-board.ts')
+  const { queues } = undo.use(openTicketLines({ url, prefix }))
+  return { key: bullBoardKey, routes: bullBoardRoutes(queues) }
 }
 
 function storeOf({ s3, jobStorage }: Config, undo: AsyncDisposableStack): Store | undefined {

@@ -77,6 +77,29 @@ export const JOB_SETTINGS = {
     fallback: '',
     about: 'The language model there; empty: there are no such steps',
   },
+  ROLE: {
+    schema: z.enum(['all', 'api', 'worker']),
+    fallback: 'all',
+    about:
+      'all; api: takes requests and leaves the work to workers; worker: works on jobs and takes no requests',
+  },
+  QUEUE_URL: {
+    schema: z.literal('').or(z.string().regex(/^rediss?:\/\/./, 'redis://HOST:PORT or rediss://HOST:PORT')),
+    fallback: '',
+    about:
+      'Redis or Valkey that keeps the jobs of several servers, redis:// or rediss://; empty: a file in DATA_DIR',
+  },
+  QUEUE_PREFIX: {
+    schema: z.string().regex(/^[A-Za-z0-9{][A-Za-z0-9._{}-]*$/, 'letters, digits and ._-{}'),
+    fallback: 'hviske',
+    about: 'Before the name of every key there; in a cluster in braces, `{hviske}`',
+  },
+  JOB_LEASE_SECONDS: {
+    schema: wholeNumber(2, 3600),
+    fallback: '60',
+    about:
+      'So long a worker may be silent before its jobs are given to another, which goes on after their last windows',
+  },
 } as const
 
 export interface JobConfig {
@@ -97,6 +120,11 @@ export interface JobConfig {
     readonly region: string
   }
   readonly jobStorage: 'disk' | 's3'
+  readonly role: 'all' | 'api' | 'worker'
+  /** With its password. Undefined: a file. */
+  readonly queueUrl: string | undefined
+  readonly queuePrefix: string
+  readonly jobLeaseSeconds: number
   /** Undefined: nobody is told of the end of a job. */
   readonly webhookSecret: string | undefined
   /** Undefined: nothing follows a transcript. */
@@ -130,6 +158,10 @@ export function jobConfigOf(read: Read): JobConfig {
       region: read('AWS_REGION'),
     },
     jobStorage: read('JOB_STORAGE'),
+    role: read('ROLE'),
+    queueUrl: read('QUEUE_URL') || undefined,
+    queuePrefix: read('QUEUE_PREFIX'),
+    jobLeaseSeconds: read('JOB_LEASE_SECONDS'),
     webhookSecret: read('WEBHOOK_SECRET') || undefined,
     languageModel: languageModelOf({
       ollama: read('OLLAMA_HOST'),

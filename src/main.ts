@@ -7,12 +7,7 @@ import { once } from 'node:events'
 import packageJson from '../package.json' with { type: 'json' }
 import { join } from 'node:path'
 import { createApp } from './app.ts'
-import { decode } from './audio/decode.ts'
-import { findFfmpeg } from './audio/ffmpeg.ts'
-import { ISOLATION_MEANINGS } from './audio/isolation.ts'
 import { type Config, readConfig } from './config.ts'
-import { modelArguments, workerCommand } from './engine/command.ts'
-import { createEngine, type Engine } from './engine/engine.ts'
 import { FAILURES } from './failure.ts'
 import type { EndingServer } from './http/ending-server.ts'
 import { CONNECTION_TIMES, createHttpServer } from './http/listener.ts'
@@ -24,14 +19,11 @@ import { createChargingTranscriber } from './limits/charging-transcriber.ts'
 import { ClientLimits } from './limits/client-limits.ts'
 import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
-import { measureChildren, measurePulses, measureRoad } from './measuring.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
-import { Admission } from './queue/admission.ts'
-import { Workload } from './queue/workload.ts'
+import { openRoad } from './road.ts'
 import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
 import { openSpool } from './spool.ts'
 import { Collector } from './tracing/collector.ts'
-import { createTranscriber } from './transcriber.ts'
 import { type DiskRoom, diskRoomOf } from './upload/disk-room.ts'
 import { Uploads } from './uploads/uploads.ts'
 
@@ -39,44 +31,24 @@ import { Uploads } from './uploads/uploads.ts'
 const CLEAN_UP_MS = 10_000
 /** npm passes a Ctrl-C on to us that the terminal has given us already: one wish, two signals. */
 const SAME_WISH_MS = 1000
-/** Each ffmpeg uses one core, and four keep any engine busy. */
-const DECODES_AT_ONCE = 4
 
 /** Returns when a signal has asked for the end and everything is closed. @throws Error for the operator. */
 async function run(config: Config, log: Log): Promise<void> {
   const stopRequested = untilStopRequested(log)
   const broken = untilBroken(log)
   const ending = new Ending()
-  const keys = await KeyRing.open({ fixed: config.apiKeys, file: config.keysFile, log })
-  if (!keys.isAsking) {
-    log.warn('no API key is set (API_KEYS, npm run keys): whoever can reach this server may use it')
-  }
-  const ffmpeg = await findFfmpeg(config)
-  const { path, isolation } = ffmpeg
-  const means = ISOLATION_MEANINGS[isolation]
-  log[isolation === 'none' ? 'warn' : 'info'](`ffmpeg ${ffmpeg.version}`, { path, isolation, means })
-
+  const keys = await openKeys(config, log)
   await using spool = await openSpool(config.dataDir)
-  const command = workerCommand(config.pythonPath, modelArguments(config), spool.path)
   const metrics = createMetrics(Object.keys(FAILURES))
-  const measured = { onChild: measureChildren(metrics), onPulse: measurePulses(metrics) }
-  await using engine = createEngine({ command, log, ...measured })
-  const limits = { directory: spool.path, maxSeconds: config.maxAudioSeconds }
-  const queue = openQueue(config, engine)
-  const road = createTranscriber({
-    ...queue,
-    decode: (path, signal) => decode(ffmpeg, path, limits, signal),
-    engine,
-    observer: measureRoad(metrics),
-  })
-  const clientLimits = clientLimitsOf(config)
-  const transcriber = createChargingTranscriber(road, clientLimits)
-  // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
-  await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
-  await using collector = collectorOf(config, log)
   const disk = diskRoomOf(spool.path, config.diskReserveBytes)
   using uploads = await openUploads(config, disk)
   await using room = await openJobRoom({ config, log, spoolDir: spool.path, disk, uploads })
+  await using road = await openRoad(config, { log, metrics, spoolDir: spool.path, room })
+  const clientLimits = clientLimitsOf(config)
+  const transcriber = createChargingTranscriber(road.transcriber, clientLimits)
+  // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
+  await using joining = createJoiningTranscriber({ transcriber, directory: spool.path, log })
+  await using collector = collectorOf(config, log)
   const app = createApp({
     config,
     log,
@@ -86,12 +58,14 @@ async function run(config: Config, log: Log): Promise<void> {
     uploads,
     jobs: room.jobs,
     fetchRecording: room.fetchRecording,
-    engineState: () => engine.state(),
-    queueState: () => queueState(queue),
+    isQueueReachable: room.isQueueReachable,
+    bullBoard: room.bullBoard,
+    engineState: road.engineState,
+    queueState: road.queueState,
     requireRoom: (owner, tier) => {
       ending.begun.throwIfAborted()
       // It may be the retry that joins what is there. If not, the road has no room for it.
-      if (!joining.awaits(owner)) queue.workload.requireRoom(tier)
+      if (!joining.awaits(owner)) road.requireRoom(tier)
     },
     transcriber: createEndingTranscriber(joining, ending),
     ending: ending.cut,
@@ -103,12 +77,12 @@ async function run(config: Config, log: Log): Promise<void> {
 
   const server = await listen(app, config, { log, metrics })
   log.info('listening', { url: reachableUrl(server, config.host) })
-  await using jobs = workOnJobs(() => room.start(transcriber), ending)
+  await using jobs = workOnJobs(config, () => room.start(transcriber), ending)
   try {
     // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
     const signal = await Promise.race([
       stopRequested,
-      engine
+      road
         .start()
         .then(jobs.begin)
         .then(() => stopRequested),
@@ -124,14 +98,22 @@ async function run(config: Config, log: Log): Promise<void> {
   }
 }
 
+async function openKeys({ apiKeys, keysFile }: Config, log: Log): Promise<KeyRing> {
+  const keys = await KeyRing.open({ fixed: apiKeys, file: keysFile, log })
+  if (!keys.isAsking) {
+    log.warn('no API key is set (API_KEYS, npm run keys): whoever can reach this server may use it')
+  }
+  return keys
+}
+
 /** Jobs are worked on when the model is there. They need not wait for the end of anything: they survive it. */
-function workOnJobs(start: () => Runner, { begun, cut }: Ending) {
+function workOnJobs({ role }: Config, start: () => Runner, { begun, cut }: Ending) {
   let runner: Runner | undefined
   const parked = Promise.withResolvers<void>()
   begun.addEventListener('abort', () => parked.resolve(runner?.park(cut)), { once: true })
   return {
     begin: () => {
-      if (!begun.aborted) runner = start()
+      if (!begun.aborted && role !== 'api') runner = start()
     },
     parked: parked.promise,
     [Symbol.asyncDispose]: async () => runner?.[Symbol.asyncDispose](),
@@ -152,22 +134,6 @@ function openUploads(
   })
 }
 
-/** Where recordings wait on their way, and what is known of all of them. */
-function openQueue(config: Config, engine: Pick<Engine, 'state'>) {
-  const { maxConcurrentTranscriptions: places, realtimeReservedSlots: reservedForRealtime } = config
-  const workload = new Workload({
-    places,
-    maxWaiting: config.failsFastWhenBusy ? 0 : config.maxQueueSize,
-    reservedForRealtime,
-    busyRetryAfterSeconds: config.busyRetryAfterSeconds,
-    isWorking: () => engine.state().phase === 'ready',
-    nowMs: () => performance.now(),
-  })
-  const decoding = new Admission({ places: DECODES_AT_ONCE, reservedForRealtime })
-  const transcribing = new Admission({ places, reservedForRealtime })
-  return { workload, decoding, transcribing }
-}
-
 function clientLimitsOf(config: Config): ClientLimits {
   return new ClientLimits({
     requestsPerMinute: config.maxRequestsPerMinute,
@@ -180,16 +146,6 @@ function collectorOf({ tracesEndpoint, serviceName }: Config, log: Log): Collect
   if (tracesEndpoint === undefined) return undefined
   const service = { name: serviceName, version: packageJson.version }
   return new Collector({ endpoint: tracesEndpoint, service, log })
-}
-
-/** What has not been measured is left out. */
-function queueState({ decoding, transcribing, workload }: ReturnType<typeof openQueue>) {
-  const waitSeconds = workload.waitSeconds()
-  return {
-    active: transcribing.state().active,
-    waiting: transcribing.state().waiting + decoding.state().waiting,
-    ...(waitSeconds !== undefined && { waitSeconds }),
-  }
 }
 
 /** @throws Error when the port is taken or the address is not ours. */

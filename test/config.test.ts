@@ -51,6 +51,10 @@ test('an empty environment is enough', () => {
     urlAllowedNetworks: [],
     s3: { accessKeyId: '', secretAccessKey: '', bucket: '', endpointUrl: '', region: '' },
     jobStorage: 'disk',
+    role: 'all',
+    queueUrl: undefined,
+    queuePrefix: 'hviske',
+    jobLeaseSeconds: 60,
     webhookSecret: undefined,
     languageModel: undefined,
   })
@@ -163,3 +167,9 @@ test.each(SETTINGS_TABLE)(
     expect(about).not.toBe('')
   },
 )
+
+test('the address of a queue that is none is not repeated: it may hold a password', () => {
+  const read = () => readConfig({ QUEUE_URL: 'http://user:secret@queue', JOB_LEASE_SECONDS: '1' })
+
+  expect(read).toThrow(/^(?!.*secret)[^]*QUEUE_URL=…: [^]*redis:\/\/HOST:PORT[^]*JOB_LEASE_SECONDS=1: /)
+})

@@ -24,6 +24,7 @@ export interface EngineFacts {
 /**
  * `loading` also covers the rebirth after a crash. `resting`: it has died too often, and is left alone for a while.
  * `failed` is final: the process should end.
+ * `elsewhere`: there is no engine here, and of those that there are none is known to be ready.
  */
 export type EngineState =
   | {
@@ -36,6 +37,7 @@ export type EngineState =
   | { readonly phase: 'ready'; readonly facts: EngineFacts }
   | { readonly phase: 'resting'; readonly message: string; readonly retryInSeconds: number }
   | { readonly phase: 'failed'; readonly message: string }
+  | { readonly phase: 'elsewhere'; readonly message: string }
   | { readonly phase: 'stopped' }
 
 /** How a child is doing, as it told last. Sums count from its start. */

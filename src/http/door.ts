@@ -28,6 +28,7 @@ export function requireOpenDoor(
     case 'stopped':
       throw new Failure('shutting_down', 'The server is shutting down.')
     case 'ready':
+    case 'elsewhere': // a worker may come because somebody waits
       break
     default:
       return state satisfies never

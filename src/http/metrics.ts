@@ -23,10 +23,14 @@ export function metricsRoutes(parts: Parts): Hono<HttpEnv> {
 }
 
 /** A record, so that a phase that somebody adds does not compile until it is here. */
-const PHASES = { loading: true, ready: true, resting: true, failed: true, stopped: true } satisfies Record<
-  EngineState['phase'],
-  true
->
+const PHASES = {
+  loading: true,
+  ready: true,
+  resting: true,
+  failed: true,
+  elsewhere: true,
+  stopped: true,
+} satisfies Record<EngineState['phase'], true>
 
 function lookAtEngine({ metrics, engineState, config }: Parts): void {
   const state = engineState()

@@ -1,4 +1,5 @@
 /** What every route is given; main.ts chooses it, tests give fakes. */
+import type { Hono, MiddlewareHandler } from 'hono'
 import type { Scope } from '../api-keys.ts'
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
@@ -30,6 +31,13 @@ export interface EarlierUpload extends AsyncDisposable {
   readonly path: string
   readonly sizeBytes: number
   readonly name?: string | undefined
+}
+
+export interface BullBoard {
+  /** Before keys are asked for. */
+  readonly key: MiddlewareHandler<HttpEnv>
+  /** After that. */
+  readonly routes: Hono<HttpEnv>
 }
 
 /** What is not there is switched off, and a request that needs it is told so. */
@@ -82,6 +90,10 @@ export interface Parts {
   /** Where the spans of a request go. Absent: there are none. */
   readonly sendSpans?: (spans: readonly Span[]) => void
   readonly jobs: JobParts
+  /** Whether the queue of jobs answered lately. Absent: it cannot be away. */
+  readonly isQueueReachable?: () => boolean
+  /** A page that shows the lines of Redis (http/admin/bull-board.ts). Absent: there are none. */
+  readonly bullBoard?: BullBoard | undefined
   /** What rings after a while; a timer when absent. */
   readonly setAlarm?: SetAlarm
 }

@@ -28,10 +28,12 @@ export function probeRoutes(parts: Parts): Hono<HttpEnv> {
  * A full queue is no reason: every server is full at the same time, and a balancer that takes all of them out turns
  * "come back in 5 seconds" into "there is nobody".
  */
-function whyNotReady({ engineState, requireRoom }: Parts): string | undefined {
+function whyNotReady({ engineState, requireRoom, isQueueReachable }: Parts): string | undefined {
   const state = engineState()
   if (state.phase === 'stopped') return 'The server is shutting down.'
-  if (state.phase !== 'ready') return state.message
+  // Recordings that come while no worker is there are jobs that wait for one.
+  if (state.phase !== 'ready' && state.phase !== 'elsewhere') return state.message
+  if (isQueueReachable?.() === false) return 'The queue of jobs does not answer.'
   try {
     requireRoom(undefined, undefined)
   } catch (error) {
@@ -45,6 +47,7 @@ function startupOf({ engineState }: Parts) {
   const state = engineState()
   switch (state.phase) {
     case 'ready':
+    case 'elsewhere':
       return { status: 'started' }
     case 'loading': {
       const { message, fraction, readyInSeconds } = state

@@ -186,7 +186,7 @@ export const ModelList = z
 
 export const Health = z
   .strictObject({
-    status: z.enum(['healthy', 'loading', 'unhealthy']),
+    status: z.enum(['healthy', 'loading', 'waiting', 'unhealthy']),
     model_loaded: z.boolean(),
     model_name: z.string(),
     message: z

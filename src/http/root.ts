@@ -49,6 +49,8 @@ function engineHealth({ engineState }: Parts) {
       const fraction = state.fraction === null ? {} : { fraction: state.fraction }
       return { status: 'loading', model_loaded: false, message: state.message, ...fraction }
     }
+    case 'elsewhere':
+      return { status: 'waiting', model_loaded: false, message: state.message }
     case 'resting':
     case 'failed':
       return { status: 'unhealthy', model_loaded: false, message: state.message }
@@ -75,7 +77,7 @@ export const ROOT_PATHS: readonly RouteConfig[] = [
     responses: {
       200: { description: 'Ready', content: jsonContent(Health) },
       503: {
-        description: 'Loading, resting after crashes, failed or shutting down',
+        description: 'Loading, resting after crashes, failed, without a worker, or shutting down',
         content: jsonContent(Health),
       },
     },

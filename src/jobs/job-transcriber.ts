@@ -67,9 +67,10 @@ async function handIn(
   signal: AbortSignal,
 ): Promise<AsyncDisposable & { readonly id: string }> {
   const id = randomUUID()
+  // What is left because the queue or the blobs are away, expires: the answer is not spoilt by it.
   const remove = async () => {
-    await queue.forget(id)
-    await blobs.remove(blobsOfJob(id))
+    await queue.forget(id).catch(() => undefined)
+    await blobs.remove(blobsOfJob(id)).catch(() => undefined)
   }
   await using undo = new AsyncDisposableStack()
   undo.defer(remove)

@@ -1,0 +1,47 @@
+// One machine and its SQLite file: a server that is killed, one that is ended in order, and the next one on the same directory.
+import { expect, test } from 'vitest'
+import { plainWords, repeated, truthOf } from '../end-to-end/server.ts'
+import { clip, firstWindow, metricOf, outcomeOf, startServer, submit, temporaryDirectory } from './servers.ts'
+
+test('what a killed server and one that was ended had in hand goes on after its last window, and is done once', {
+  timeout: 180_000,
+}, async () => {
+  const dataDir = await temporaryDirectory()
+  const settings = { JOBS_AT_ONCE: '1' }
+  const recording = await repeated('long.wav', 2)
+  const first = await startServer(dataDir, settings)
+  const undisturbed = await outcomeOf(first, await submit(first, recording))
+  expect(undisturbed).toMatchObject({ status: 200, end: { status: 'completed' } })
+
+  const long = await submit(first, recording)
+  const waiting = [await submit(first, await clip('da.wav')), await submit(first, await clip('da.wav'))]
+  await firstWindow(first, long)
+  await first.kill('SIGKILL')
+  const second = await startServer(dataDir, settings)
+
+  const outcomes = await Promise.all([long, ...waiting].map((id) => outcomeOf(second, id)))
+  expect(outcomes.map(({ end }) => end?.status)).toEqual(['completed', 'completed', 'completed'])
+  expect(outcomes[0]?.result).toMatchObject({
+    text: undisturbed.result.text,
+    segments: undisturbed.result.segments,
+  })
+  expect(outcomes[0]?.windows).toEqual(undisturbed.windows)
+  const truth = plainWords((await truthOf('da')).text)
+  for (const { result } of outcomes.slice(1)) expect(plainWords(result.text)).toEqual(truth)
+  const completed = second.lines.filter((line) => line.includes('"job completed"'))
+  expect(completed).toHaveLength(3)
+
+  const parked = await submit(second, recording)
+  await firstWindow(second, parked)
+  expect(await second.kill('SIGTERM')).toBe(0)
+  const third = await startServer(dataDir, settings)
+  const { windows, result, end } = await outcomeOf(third, parked)
+
+  expect(end).toMatchObject({ status: 'completed' })
+  expect(windows).toEqual(undisturbed.windows)
+  expect(result.text).toBe(undisturbed.result.text)
+  // What the second had heard the third has not heard again.
+  const heard = await metricOf(third, 'hviske_heard_seconds_total')
+  expect(heard).toBeGreaterThan(0)
+  expect(heard).toBeLessThan(result.duration - (windows[0]?.endsAt ?? 0) + 0.01)
+})
