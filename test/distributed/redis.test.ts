@@ -64,6 +64,12 @@ test.skipIf(REDIS === undefined)(
     // Of what was answered nothing is left.
     await expect.poll(() => jobsOf(api)).toEqual(0)
 
+    // The lines of tickets are to be looked at, and nothing warns of a store that others cannot see.
+    const page = await fetch(`${api.url}/admin/bull`)
+    expect(page.status).toBe(200)
+    expect(await page.text()).toContain('hviske-api')
+    expect(api.lines.join('\n')).not.toContain('QUEUE_URL')
+
     // Workers take no requests, and say who does.
     const refused = await fetch(`${workers[0]?.url}/v1/models`)
     expect(refused.status).toBe(404)

@@ -45,3 +45,22 @@ test('what a killed server and one that was ended had in hand goes on after its 
   expect(heard).toBeGreaterThan(0)
   expect(heard).toBeLessThan(result.duration - (windows[0]?.endsAt ?? 0) + 0.01)
 })
+
+test('without Redis an api and a worker share a directory, and the log says under which conditions', async () => {
+  const dataDir = await temporaryDirectory()
+  const api = await startServer(dataDir, { ROLE: 'api', PYTHON_PATH: '/nonexistent/python' })
+  const worker = await startServer(dataDir, { ROLE: 'worker' })
+  const body = new FormData()
+  body.append('file', await clip('da.wav'), 'da.wav')
+
+  const response = await fetch(`${api.url}/v1/audio/transcriptions`, { method: 'POST', body })
+
+  expect(response.status).toBe(200)
+  const { text } = (await response.json()) as { text: string }
+  expect(plainWords(text)).toEqual(plainWords((await truthOf('da')).text))
+  for (const { lines } of [api, worker]) expect(lines.join('\n')).toContain('with the same DATA_DIR')
+  const detected = new FormData()
+  detected.append('file', await clip('da.wav'), 'da.wav')
+  const language = await fetch(`${api.url}/detect-language`, { method: 'POST', body: detected })
+  expect(await language.json()).toMatchObject({ language_code: 'da' })
+})
