@@ -5,7 +5,6 @@
 import { mkdir, rm } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import { join } from 'node:path'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { STEPS } from './afterwards/steps.ts'
 import type { Config } from './config.ts'
 import { joinCheckpoints } from './engine/checkpoints.ts'
@@ -22,14 +21,14 @@ import type { JobInput } from './jobs/job.ts'
 import type { JobQueue } from './jobs/job-queue.ts'
 import { watchQueue } from './jobs/queue-watch.ts'
 import type { RunnerParts } from './jobs/runner.ts'
-import { startRetention } from './jobs/retention.ts'
+import { type Retention, startRetention } from './jobs/retention.ts'
 import { type Runner, startRunner } from './jobs/runner.ts'
 import { s3Blobs } from './jobs/s3-blobs.ts'
 import { s3ClientOf } from './jobs/s3-client.ts'
 import { createS3Exchange, requireS3, type S3Exchange } from './jobs/s3-exchange.ts'
 import { requireReadable, resultKeys, type S3Places } from './jobs/s3-path.ts'
 import { openSqliteQueue } from './jobs/sqlite/queue.ts'
-import { deliverDue } from './jobs/webhooks.ts'
+import { startTelling, type Telling } from './jobs/telling.ts'
 import type { Log } from './log.ts'
 import type { Transcriber } from './transcriber.ts'
 import type { DiskRoom } from './upload/disk-room.ts'
@@ -57,7 +56,6 @@ export interface JobRoom extends AsyncDisposable {
 
 const PUBLIC_PORTS = [80, 443]
 const S3_PREFIX = 'hviske/'
-const WEBHOOKS_EVERY_MS = 15_000
 
 /** @throws Error for the operator */
 export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
@@ -70,18 +68,20 @@ export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
   const blobs = await openBlobs(config, store)
   const limits = limitsOf(parts)
   const keeping = { queue, blobs, keptSeconds: config.jobSecondsKept, nowMs: Date.now, log }
-  undo.use(startRetention(keeping))
-  undo.use(tellAgainAndAgain({ queue, blobs, limits, config, log }))
+  const retention = undo.use(startRetention(keeping))
+  const telling = tellingOf({ queue, blobs, limits }, config, log)
+  if (telling !== undefined) undo.use(telling)
+  const inside = { queue, blobs, store, limits, retention, telling }
   const held = undo.move()
   return {
-    jobs: jobPartsOf(parts, { queue, blobs, store, limits }),
+    jobs: jobPartsOf(parts, inside),
     fetchRecording: config.allowsUrls
       ? (url, path, signal) => fetchRecording(url, path, limits, signal)
       : undefined,
     blobs,
     isQueueReachable: () => watch.isReachable(),
     bullBoard,
-    start: (transcriber) => startRunner(runnerParts(parts, { queue, blobs, store, limits }, transcriber)),
+    start: (transcriber) => startRunner(runnerParts(parts, inside, transcriber)),
     [Symbol.asyncDispose]: () => held.disposeAsync(),
   }
 }
@@ -91,6 +91,9 @@ interface Inside {
   readonly blobs: Blobs
   readonly store: Store | undefined
   readonly limits: FetchLimits
+  readonly retention: Retention
+  /** Absent: nobody is told. */
+  readonly telling: Telling | undefined
 }
 
 interface Store {
@@ -168,7 +171,7 @@ function limitsOf({ config, disk }: JobRoomParts): FetchLimits {
 }
 
 function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside): JobParts {
-  const { queue, blobs, store, limits } = inside
+  const { queue, blobs, store, limits, retention, telling } = inside
   const never = new AbortController().signal
   return {
     queue,
@@ -176,6 +179,8 @@ function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside)
     keptSeconds: config.jobSecondsKept,
     afterwards: new Set(config.languageModel === undefined ? [] : STEPS),
     nowMs: Date.now,
+    onEnd: telling?.ended,
+    storedBytes: () => retention.stored()?.bytes,
     requireUrlAllowed: config.allowsUrls ? (url) => requireFetchable(url, limits, never) : undefined,
     requireS3Source: (bucket, key) => {
       requireS3(config.s3, 'url')
@@ -193,7 +198,7 @@ function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside)
 
 function runnerParts(
   { config, log, spoolDir }: JobRoomParts,
-  { queue, blobs, store, limits }: Inside,
+  { queue, blobs, store, limits, retention, telling }: Inside,
   transcriber: Transcriber,
 ): RunnerParts {
   return {
@@ -202,6 +207,8 @@ function runnerParts(
     transcriber,
     directory: spoolDir,
     joinCheckpoints,
+    beforeJob: () => retention.forgetExpired(),
+    onEnd: (id) => telling?.ended(id),
     atOnce: { interactive: config.jobsAtOnce, batch: config.jobsAtOnce },
     fetchInput: (input, directory, signal) =>
       fetched(directory, (path) => fetchInput(input, path, { config, store, limits }, signal)),
@@ -246,29 +253,18 @@ function fetchInput(
   throw new Failure('url_not_allowed', message, { param: 'url' })
 }
 
-interface Telling extends Pick<Inside, 'queue' | 'blobs' | 'limits'> {
-  readonly config: Config
-  readonly log: Log
-}
-
-function tellAgainAndAgain({ config, limits, ...kept }: Telling): AsyncDisposable {
-  const over = new AbortController()
-  const { signal } = over
-  const { webhookSecret: secret } = config
-  const telling = (async () => {
-    while (secret !== undefined && !signal.aborted) {
-      const parts = { ...kept, secret, nowMs: Date.now, random: Math.random }
-      await deliverDue(
-        { ...parts, post: (url, letter, within) => post(url, letter, limits, within) },
-        signal,
-      ).catch((error: unknown) => kept.log.error('webhooks could not be looked for', { error }))
-      await sleep(WEBHOOKS_EVERY_MS, undefined, { signal, ref: false }).catch(() => {})
-    }
-  })()
-  return {
-    [Symbol.asyncDispose]: async () => {
-      over.abort()
-      await telling
-    },
-  }
+function tellingOf(
+  { limits, ...kept }: Pick<Inside, 'queue' | 'blobs' | 'limits'>,
+  { webhookSecret: secret }: Config,
+  log: Log,
+): Telling | undefined {
+  if (secret === undefined) return undefined
+  return startTelling({
+    ...kept,
+    secret,
+    post: (url, letter, within) => post(url, letter, limits, within),
+    nowMs: Date.now,
+    random: Math.random,
+    log,
+  })
 }

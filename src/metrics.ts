@@ -181,6 +181,10 @@ const ofJobs = () => ({
     name: 'hviske_jobs_oldest_pending_seconds',
     help: 'How long the oldest job that has not been begun has been waiting; absent where none waits',
   }),
+  storedJobBytes: new Gauge({
+    name: 'hviske_jobs_stored_bytes',
+    help: 'Recordings and results of jobs, as counted every ten minutes by this process; absent before the first count',
+  }),
   jobsEnded: new Counter({
     name: 'hviske_jobs_ended_total',
     help: 'Jobs that this process has ended: completed, failed, or cancelled by a client',

@@ -8,7 +8,8 @@ import type { ChatModel } from './chat.ts'
 import { type Draft, STEPS, type Step, takeStep } from './steps.ts'
 
 export interface StepReport {
-  readonly step: Step
+  /** Its name; another version of this program may know others. */
+  readonly step: string
   readonly state: 'done' | 'failed'
   /** Why it failed, for people. */
   readonly message?: string
@@ -18,7 +19,8 @@ export interface StepReport {
 
 /** What came of the steps. `text` is the transcript's as the steps have left it. */
 export interface Afterwards extends Draft {
-  readonly model: string
+  /** Which was asked; absent: there was none to ask. */
+  readonly model?: string
   readonly steps: readonly StepReport[]
 }
 
@@ -55,6 +57,12 @@ export async function goThroughSteps(
     }
   }
   return { ...draft, model: model.name, steps: reports }
+}
+
+/** The steps were asked for when there was a language model, and there is none any more. */
+export function withoutModel(transcript: Pick<Transcript, 'text'>, steps: readonly string[]): Afterwards {
+  const message = 'This server has no language model any more.'
+  return { text: transcript.text, steps: steps.map((step) => ({ step, state: 'failed', message })) }
 }
 
 function isStep(name: string): name is Step {

@@ -9,6 +9,10 @@ export interface Letter {
   readonly body: string
 }
 
+export interface TellingLimits extends FetchLimits {
+  readonly answerMs?: number
+}
+
 /** Who is told so much later than it should be has been told. */
 const ANSWER_MS = 20_000
 
@@ -20,11 +24,11 @@ const ANSWER_MS = 20_000
 export async function post(
   url: string,
   { headers, body }: Letter,
-  limits: FetchLimits,
+  limits: TellingLimits,
   signal: AbortSignal,
 ): Promise<number> {
-  await requireFetchable(url, limits, signal)
-  const within = AbortSignal.any([signal, AbortSignal.timeout(ANSWER_MS)])
+  const within = AbortSignal.any([signal, AbortSignal.timeout(limits.answerMs ?? ANSWER_MS)])
+  await requireFetchable(url, limits, within)
   const agent = new Agent({ connect: checkingConnector(limits, within), pipelining: 0 })
   try {
     const answer = await request(url, { method: 'POST', dispatcher: agent, headers, body, signal: within })

@@ -1,5 +1,7 @@
 /** A transcript becomes the bytes that were asked for. Pure: it does not know where the transcript came from. */
 import type { Transcript } from '../transcript.ts'
+import type { Afterwards } from '../afterwards/afterwards.ts'
+import { besides } from './afterwards-json.ts'
 import { cuesOf } from './cues.ts'
 import { type PlainOptions, plainJson } from './plain-json.ts'
 import { srt, vtt } from './subtitles.ts'
@@ -23,7 +25,7 @@ export interface Rendered {
 }
 
 /** What a format may leave out or add, as the request wants it. */
-export type RenderOptions = PlainOptions & VerboseOptions
+export type RenderOptions = PlainOptions & VerboseOptions & { readonly afterwards?: Afterwards | undefined }
 
 export function render(transcript: Transcript, format: ResponseFormat, options: RenderOptions): Rendered {
   return { body: bodyOf(transcript, format, options), contentType: CONTENT_TYPES[format] }
@@ -32,7 +34,7 @@ export function render(transcript: Transcript, format: ResponseFormat, options: 
 function bodyOf(transcript: Transcript, format: ResponseFormat, options: RenderOptions): string {
   switch (format) {
     case 'json':
-      return JSON.stringify(plainJson(transcript, options))
+      return JSON.stringify({ ...plainJson(transcript, options), ...besides(options.afterwards) })
     case 'text':
       return `${transcript.text}\n`
     case 'srt':
@@ -40,7 +42,7 @@ function bodyOf(transcript: Transcript, format: ResponseFormat, options: RenderO
     case 'vtt':
       return vtt(cuesOf(transcript.segments))
     case 'verbose_json':
-      return JSON.stringify(verboseJson(transcript, options))
+      return JSON.stringify({ ...verboseJson(transcript, options), ...besides(options.afterwards) })
     default:
       return format satisfies never
   }

@@ -16,6 +16,7 @@ const MEANINGS = {
   404: 'There is no such model, no such upload, or no such job',
   408: 'The upload stopped coming',
   409: 'Not as things are: the upload does not end where the piece begins, or the `Idempotency-Key` is that of another order',
+  410: 'The recording of the job is no longer there',
   412: 'The header `Tus-Resumable` is not 1.0.0',
   413: 'The request is larger than the server allows',
   415: 'Neither multipart/form-data nor JSON, or compressed',

@@ -78,6 +78,7 @@ async function lookAtJobs({ metrics, jobs, log }: Parts): Promise<void> {
     metrics.jobs.become(
       ...LANES.flatMap((lane) => JOB_STATES.map((state) => [counts[lane][state], { lane, state }] as const)),
     )
+    metrics.storedJobBytes.become([jobs.storedBytes?.(), {}])
     metrics.oldestPendingJob.become([
       oldest && Math.max(0, (jobs.nowMs() - oldest.order.createdAtMs) / 1000),
       {},
@@ -85,6 +86,7 @@ async function lookAtJobs({ metrics, jobs, log }: Parts): Promise<void> {
   } catch (error) {
     metrics.jobs.become()
     metrics.oldestPendingJob.become()
+    metrics.storedJobBytes.become()
     log.warn('the jobs could not be counted', { error })
   }
 }

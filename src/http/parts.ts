@@ -49,6 +49,10 @@ export interface JobParts {
   /** The names of the steps that may follow a transcript. */
   readonly afterwards: ReadonlySet<string>
   readonly nowMs: () => number
+  /** A job has been ended by a request: whoever is to be told of it may be told at once. */
+  readonly onEnd?: ((id: string) => void) | undefined
+  /** How much lies there of all jobs, as far as it has been counted. */
+  readonly storedBytes?: (() => number | undefined) | undefined
   /** Whether a recording may be fetched from there. @throws Failure */
   readonly requireUrlAllowed?: ((url: string) => void | Promise<void>) | undefined
   /** The same for an object of an S3 store. @throws Failure */

@@ -1,6 +1,7 @@
 /** What comes between a job's transcript and its end: the steps that were asked for, and the way to where the result was wanted. */
-import { goThroughSteps } from '../afterwards/afterwards.ts'
+import { type Afterwards, goThroughSteps, withoutModel } from '../afterwards/afterwards.ts'
 import { type ChatSettings, chatModel } from '../afterwards/chat.ts'
+import { besides } from '../formats/afterwards-json.ts'
 import { markdown } from '../formats/markdown.ts'
 import { verboseJson } from '../formats/verbose-json.ts'
 import { englishName } from '../languages.ts'
@@ -13,7 +14,7 @@ import type { S3Exchange } from './s3-exchange.ts'
 
 export interface BeforeEndParts {
   readonly blobs: Pick<Blobs, 'put'>
-  /** Absent: there are no steps. */
+  /** Absent: no step can be taken. */
   readonly languageModel?: ChatSettings | undefined
   readonly deliver?: S3Exchange['deliver'] | undefined
   readonly log: Log
@@ -22,8 +23,8 @@ export interface BeforeEndParts {
 /** @throws Failure s3_failed, s3_not_configured; the signal's reason. Steps fail for themselves alone. */
 export function beforeEndOf(parts: BeforeEndParts) {
   return async (job: Job, transcript: Transcript, signal: AbortSignal): Promise<void> => {
-    await takeSteps(parts, job, transcript, signal)
-    await bringWhereItIsWanted(parts, job, transcript, signal)
+    const afterwards = await takeSteps(parts, job, transcript, signal)
+    await bringWhereItIsWanted(parts, job, { transcript, afterwards }, signal)
   }
 }
 
@@ -32,28 +33,35 @@ async function takeSteps(
   { order }: Job,
   transcript: Transcript,
   signal: AbortSignal,
-): Promise<void> {
-  if (languageModel === undefined || order.afterwards.length === 0) return
+): Promise<Afterwards | undefined> {
+  const { afterwards: steps } = order
+  if (steps.length === 0) return undefined
   const { language } = transcript
   const request = {
-    steps: order.afterwards,
+    steps,
     glossary: order.options.keywords ?? [],
     ...(language !== undefined && { language: englishName(language) }),
   }
-  const outcome = await goThroughSteps(chatModel(languageModel), transcript, request, signal, log)
+  const outcome =
+    languageModel === undefined
+      ? withoutModel(transcript, steps)
+      : await goThroughSteps(chatModel(languageModel), transcript, request, signal, log)
   await blobs.put(afterwardsKey(order.id), JSON.stringify(outcome), signal)
+  return outcome
 }
 
 async function bringWhereItIsWanted(
   { deliver }: BeforeEndParts,
   { order }: Job,
-  transcript: Transcript,
+  made: { readonly transcript: Transcript; readonly afterwards: Afterwards | undefined },
   signal: AbortSignal,
 ): Promise<void> {
   const { s3Path, rendering, fileName, id } = order
   if (s3Path === undefined) return
   if (deliver === undefined)
     throw new Error('a job wants its result in an S3 store, and there is none any more')
-  const json = JSON.stringify(verboseJson(transcript, { ...rendering, hasWords: true }))
-  await deliver(s3Path, { json, md: markdown(transcript, { title: fileName ?? id }) }, signal)
+  const { transcript, afterwards } = made
+  const whole = { ...verboseJson(transcript, { ...rendering, hasWords: true }), ...besides(afterwards) }
+  const md = markdown(transcript, { title: fileName ?? id, afterwards })
+  await deliver(s3Path, { json: JSON.stringify(whole), md }, signal)
 }

@@ -32,6 +32,10 @@ export function outboxKey(id: string): string {
   return `${OUTBOX_BEGINNING}${id}.json`
 }
 
+export function jobOfOutboxKey(key: string): string {
+  return key.slice(OUTBOX_BEGINNING.length, -'.json'.length)
+}
+
 export function isTranscriptKey(key: string): boolean {
   return key.startsWith(JOBS_BEGINNING) && /\/transcript-\d+\.json$/.test(key)
 }

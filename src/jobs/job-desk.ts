@@ -3,14 +3,17 @@
  * job's transcript comes back. It knows the two ports and nothing of who asks, or of who does the work.
  */
 import { createHash, randomUUID } from 'node:crypto'
+import type { Afterwards } from '../afterwards/afterwards.ts'
 import { Failure } from '../failure.ts'
 import { joinText, type Transcript } from '../transcript.ts'
 import { audioKey, blobsOfJob } from './blob-keys.ts'
 import { BlobMissing, type Blobs } from './blobs.ts'
 import { type Job, type JobInput, JobOrder, standingWindows } from './job.ts'
 import type { JobQueue } from './job-queue.ts'
+import { readAfterwards } from './stored-afterwards.ts'
 import { readTranscript } from './stored-transcript.ts'
-import { promiseDelivery } from './webhooks.ts'
+import { recordingGone } from './recording-gone.ts'
+import { breakPromise, type Delivery, deliveryOf, promiseDelivery } from './webhooks.ts'
 
 /** A file of this machine, which the desk takes away; or where the recording will be found. */
 export type Recording =
@@ -30,6 +33,8 @@ export interface DeskParts {
 
 /** Of one client that hands in a job and asks whether it already has, these are looked through. */
 const PAGE = 100
+/** Until a job that is tried again is pending for everybody. */
+const HELD_BACK_MS = 120_000
 
 export class JobDesk {
   readonly #parts: DeskParts
@@ -47,9 +52,9 @@ export class JobDesk {
     const id = randomUUID()
     const fingerprint = fingerprintOf(recording, asked)
     const input = await this.#layDown(id, recording)
-    const { callbackUrl } = asked
-    if (callbackUrl !== undefined) await promiseDelivery(this.#parts, id, callbackUrl)
     const createdAtMs = this.#parts.nowMs()
+    const { callbackUrl: url } = asked
+    if (url !== undefined) await promiseDelivery(this.#parts, { job: id, url, atMs: createdAtMs })
     const added = await this.#add({ ...asked, id, input, fingerprint, createdAtMs })
     if (added.isNew) return added
     await this.#removeBlobs(id)
@@ -85,10 +90,37 @@ export class JobDesk {
     }
   }
 
+  /** What the steps after its transcript have made. Undefined: none was asked for, or it has not come to them. */
+  async afterwardsOf({ order, state }: Job): Promise<Afterwards | undefined> {
+    // What an attempt that was not the last has left is nobody's result.
+    if (state !== 'completed' || order.afterwards.length === 0) return undefined
+    return readAfterwards(this.#parts.blobs, order.id)
+  }
+
   /** What has been heard of a job until now. */
   async textSoFar(id: string): Promise<string> {
     const windows = standingWindows(await this.#parts.queue.windows(id))
     return joinText(windows.flatMap(({ segments }) => segments))
+  }
+
+  /** What became of telling its client that the job has ended. Undefined: nobody is to be told. */
+  async deliveryOf({ order }: Job): Promise<Delivery | undefined> {
+    return order.callbackUrl === undefined ? undefined : deliveryOf(this.#parts, order.id)
+  }
+
+  /** Undefined: it has neither failed nor been cancelled. @throws Failure recording_gone */
+  async retry({ order, state }: Job): Promise<Job | undefined> {
+    const { queue, blobs, nowMs } = this.#parts
+    const { id, input, callbackUrl: url } = order
+    if (state !== 'failed' && state !== 'cancelled') return undefined
+    if (input.kind === 'blob' && (await blobs.sizeOf(input.key)) === undefined) throw recordingGone()
+    if (url === undefined) return queue.retry(id)
+    // Promised before, lest it is forgotten, and held back, lest the end is told that is none any more.
+    const atMs = nowMs()
+    await promiseDelivery(this.#parts, { job: id, url, atMs, nextAtMs: atMs + HELD_BACK_MS })
+    const job = await queue.retry(id)
+    await promiseDelivery(this.#parts, { job: id, url, atMs })
+    return job
   }
 
   /** Everything of the job is gone; whoever works on it is told. The record first: what nobody can find is swept. */
@@ -137,8 +169,9 @@ export class JobDesk {
     }
   }
 
-  #removeBlobs(id: string): Promise<void> {
-    return this.#parts.blobs.remove(blobsOfJob(id))
+  async #removeBlobs(id: string): Promise<void> {
+    await breakPromise(this.#parts, id)
+    await this.#parts.blobs.remove(blobsOfJob(id))
   }
 }
 

@@ -10,6 +10,7 @@ import { transcriptKey } from './blob-keys.ts'
 import { type BlobFile, BlobMissing, type Blobs } from './blobs.ts'
 import { type FinishedWindow, type JobInput, type JobOrder, jobFailureOf } from './job.ts'
 import type { JobQueue, Lease } from './job-queue.ts'
+import { recordingGone } from './recording-gone.ts'
 
 export interface WorkParts {
   readonly queue: Pick<JobQueue, 'windows'>
@@ -99,12 +100,7 @@ async function endWith(
 
 function toldOf(error: unknown): Failure {
   if (error instanceof Failure) return error
-  if (error instanceof BlobMissing) {
-    return new Failure(
-      'recording_gone',
-      'The recording of this job is no longer there. Please hand it in again.',
-    )
-  }
+  if (error instanceof BlobMissing) return recordingGone()
   return new Failure('internal_error', 'The server made a mistake while it worked on this job.', {
     cause: error,
   })

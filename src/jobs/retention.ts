@@ -4,7 +4,7 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Log } from '../log.ts'
-import { audioKey, blobsOfJob, isTranscriptKey, JOBS_BEGINNING, jobOfKey } from './blob-keys.ts'
+import { audioKey, blobsOfJob, isTranscriptKey, JOBS_BEGINNING, jobOfKey, outboxKey } from './blob-keys.ts'
 import type { Blobs } from './blobs.ts'
 import { hasEnded, type Job } from './job.ts'
 import type { JobQueue } from './job-queue.ts'
@@ -35,6 +35,7 @@ export async function sweep(parts: RetentionParts): Promise<StoredBytes> {
   return removeUnneeded(parts)
 }
 
+/** Of what has expired alone; cheap where nothing has. */
 async function forgetExpired({ queue, blobs, keptSeconds, nowMs, log }: RetentionParts): Promise<void> {
   const before = nowMs() - keptSeconds * 1000
   for (;;) {
@@ -42,6 +43,7 @@ async function forgetExpired({ queue, blobs, keptSeconds, nowMs, log }: Retentio
     for (const { order } of expired) {
       // The record last: a job whose blobs could not be removed is found again.
       await blobs.remove(blobsOfJob(order.id))
+      await blobs.remove(outboxKey(order.id))
       await queue.forget(order.id)
     }
     if (expired.length > 0) log.info('jobs have expired and are forgotten', { jobs: expired.length })
@@ -80,6 +82,8 @@ function isOver(job: Job, key: string): boolean {
 export interface Retention extends AsyncDisposable {
   /** After the last sweep; undefined before the first has ended. */
   stored(): StoredBytes | undefined
+  /** What has expired goes now. What goes wrong is told to the log. */
+  forgetExpired(): Promise<void>
 }
 
 /** Sweeps at once, and again and again. A sweep that fails is told to the log. */
@@ -98,6 +102,10 @@ export function startRetention(parts: RetentionParts): Retention {
   })()
   return {
     stored: () => stored,
+    forgetExpired: () =>
+      forgetExpired(parts).catch((error: unknown) =>
+        parts.log.error('what has expired could not be removed; it is tried again', { error }),
+      ),
     [Symbol.asyncDispose]: async () => {
       over.abort()
       await sweeping

@@ -12,6 +12,8 @@ export interface RunnerParts extends WorkParts {
   readonly queue: Pick<JobQueue, 'windows' | 'claim'>
   /** What is done before each job: what has expired is forgotten first. It does not throw. */
   readonly beforeJob?: () => Promise<void>
+  /** A job has ended, here or while it was worked on here. It does not throw. */
+  readonly onEnd?: (id: string) => void
   /** How many jobs of each lane are worked on side by side. */
   readonly atOnce: Readonly<Record<Lane, number>>
   /** A timer when absent. @throws when the signal aborts */
@@ -75,7 +77,9 @@ async function takeOne(parts: RunnerParts, lane: Lane, stopping: Stopping): Prom
   try {
     await using lease = await parts.queue.claim(lane, stopping.park)
     await parts.beforeJob?.()
-    return await workOn(parts, lease, stopping)
+    const outcome = await workOn(parts, lease, stopping)
+    if (outcome === 'ended') parts.onEnd?.(lease.job.order.id)
+    return outcome
   } catch (error) {
     if (stopping.park.aborted) return 'parked'
     parts.log.error('the queue of jobs failed; it is asked again', { lane, error })

@@ -4,7 +4,7 @@
  */
 import { z } from 'zod'
 import type { Log } from '../log.ts'
-import { deliveryLogKey, OUTBOX_BEGINNING, outboxKey } from './blob-keys.ts'
+import { deliveryLogKey, jobOfOutboxKey, OUTBOX_BEGINNING, outboxKey } from './blob-keys.ts'
 import { type Blobs, BlobMissing } from './blobs.ts'
 import { hasEnded, type Job } from './job.ts'
 import type { JobQueue } from './job-queue.ts'
@@ -24,6 +24,8 @@ const Delivery = z.object({
   state: z.enum(['due', 'delivered', 'given_up']),
   attempts: z.array(Attempt),
   nextAtMs: z.int(),
+  /** When it was promised; an earlier version did not say. */
+  promisedAtMs: z.int().default(0),
 })
 export type Delivery = z.output<typeof Delivery>
 
@@ -42,13 +44,23 @@ export interface WebhookParts {
 /** Who takes a delivery up writes this time into it first. Another worker that sees it leaves it alone until then. */
 const TAKEN_MS = 120_000
 
-/** Before the job is handed in. @throws what the blobs throw */
+interface PromisedDelivery {
+  readonly job: string
+  readonly url: string
+  readonly atMs: number
+  readonly nextAtMs?: number
+}
+
+/** It is promised before the job is written: one that has no job after this long will not get one. */
+const UNCLAIMED_MS = 600_000
+
+/** Before the job is handed in, or tried again; told at the earliest at that time. @throws what the blobs throw */
 export async function promiseDelivery(
   { blobs }: Pick<WebhookParts, 'blobs'>,
-  job: string,
-  url: string,
+  { job, url, atMs, nextAtMs = atMs }: PromisedDelivery,
 ): Promise<void> {
-  await blobs.put(outboxKey(job), JSON.stringify({ job, url, state: 'due', attempts: [], nextAtMs: 0 }))
+  const delivery: Delivery = { job, url, state: 'due', attempts: [], nextAtMs, promisedAtMs: atMs }
+  await blobs.put(outboxKey(job), JSON.stringify(delivery))
 }
 
 /** Undefined: nobody was to be told. */
@@ -59,27 +71,47 @@ export async function deliveryOf(
   return (await readDelivery(blobs, outboxKey(job))) ?? (await readDelivery(blobs, deliveryLogKey(job)))
 }
 
-/** All that is due now, one after the other. What fails is told to the log and tried again. */
-export async function deliverDue(parts: WebhookParts, signal: AbortSignal): Promise<void> {
+/** All that is due now, one after the other. */
+export async function deliverDue(
+  parts: WebhookParts,
+  signal: AbortSignal,
+  deliverIt = (id: string) => deliverOne(parts, id, signal),
+): Promise<void> {
   for await (const { key } of parts.blobs.list(OUTBOX_BEGINNING)) {
     if (signal.aborted) return
-    try {
-      const delivery = await readDelivery(parts.blobs, key)
-      if (delivery !== undefined && delivery.nextAtMs <= parts.nowMs()) await deliver(parts, delivery, signal)
-    } catch (error) {
-      parts.log.error('a webhook could not be delivered', { key, error })
-    }
+    await deliverIt(jobOfOutboxKey(key))
   }
+}
+
+/** If it is due. What fails is told to the log and tried again. */
+export async function deliverOne(parts: WebhookParts, id: string, signal: AbortSignal): Promise<void> {
+  if (signal.aborted) return
+  try {
+    const delivery = await readDelivery(parts.blobs, outboxKey(id))
+    if (delivery !== undefined && delivery.nextAtMs <= parts.nowMs()) await deliver(parts, delivery, signal)
+  } catch (error) {
+    parts.log.error('a webhook could not be delivered', { job: id, error })
+  }
+}
+
+/** Nobody is to be told of the job any more. */
+export async function breakPromise({ blobs }: Pick<WebhookParts, 'blobs'>, id: string): Promise<void> {
+  await blobs.remove(outboxKey(id))
 }
 
 async function deliver(parts: WebhookParts, delivery: Delivery, signal: AbortSignal): Promise<void> {
   const { blobs, queue, nowMs } = parts
   const job = await queue.find(delivery.job)
-  if (job === undefined) return blobs.remove(outboxKey(delivery.job)) // forgotten: there is nothing to tell
+  if (job === undefined) {
+    // Forgotten, or not written yet.
+    if (nowMs() - delivery.promisedAtMs > UNCLAIMED_MS) await breakPromise(parts, delivery.job)
+    return
+  }
   if (!hasEnded(job)) return
   await keep(parts, { ...delivery, nextAtMs: nowMs() + TAKEN_MS })
   const attempt = await attemptIt(parts, job, delivery.url, signal)
   if (signal.aborted) return // not its receiver's fault: taken up again in two minutes
+  if ((await queue.find(delivery.job)) === undefined) return breakPromise(parts, delivery.job) // deleted meanwhile
   const next = nextOf(delivery, attempt, parts)
   parts.log.info('webhook', { job: delivery.job, state: next.state, ...attempt })
   if (next.state === 'due') return keep(parts, next)

@@ -58,3 +58,61 @@ test('a translation says so, and a recording in which nobody speaks too', () => 
   expect(silent).toContain('*Nobody speaks in this recording.*')
   expect(silent).not.toContain('Language')
 })
+
+const MADE = {
+  text: 'Det regner.\n\n# Toget kører.',
+  title: 'Om *vejret*',
+  summary: '- Det **regner**.\n# Stort\n<img src=x> ![a](https://x) `kode`',
+  model: 'small',
+  steps: [
+    { step: 'paragraphs', state: 'done', pieces: 1, refusedPieces: 0 },
+    { step: 'summary', state: 'done' },
+    { step: 'correct_names', state: 'failed', message: 'no' },
+  ],
+} as const
+
+test('what a language model has made comes first and says so, and what was heard stays below it', () => {
+  const transcript = transcriptOf([' Det regner. # Toget kører.'])
+
+  expect(markdown(transcript, { title: 'møde.wav', afterwards: MADE })).toBe(`# Om \\*vejret\\*
+
+- Recording: møde.wav
+- Length: 0:02
+- Language: danish
+- Written by a language model (small): paragraphs, summary
+
+## Summary
+
+- Det **regner**.
+### Stort
+\\<img src=x> !\\[a\\](https://x) \\\`kode\\\`
+
+## Text
+
+Det regner.
+
+\\# Toget kører.
+
+## As it was heard
+
+**[0:00]** Det regner. \\# Toget kører.
+`)
+})
+
+test('steps that changed nothing leave the Markdown as it is', () => {
+  const transcript = transcriptOf([' Det regner.'])
+  const steps = [{ step: 'summary', state: 'failed', message: 'no' }] as const
+  const afterwards = { text: transcript.text, model: 'small', steps }
+
+  expect(markdown(transcript, { title: 'x', afterwards })).toBe(markdown(transcript, { title: 'x' }))
+})
+
+test.each(['- a', '+ a', '= a', '1. a', '12) a', '#a'])(
+  'a paragraph that begins with “%s” is a paragraph',
+  (text) => {
+    const transcript = transcriptOf([' a'])
+    const afterwards = { text, steps: [] }
+
+    expect(markdown(transcript, { title: 'x', afterwards })).toMatch(/\n## Text\n\n(\\[-+=#]|\d+\\[.)]) ?a\n/)
+  },
+)

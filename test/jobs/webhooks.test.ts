@@ -38,7 +38,7 @@ function partsOf(place: Workplace, receiver: Receiver): WebhookParts {
 
 async function handIn(place: Workplace): Promise<string> {
   const id = await place.handIn({ callbackUrl: URL, metadata: { case: '7' }, fileName: 'møde.wav' })
-  await promiseDelivery(place, id, URL)
+  await promiseDelivery(place, { job: id, url: URL, atMs: 0 })
   return id
 }
 

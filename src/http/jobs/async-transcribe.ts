@@ -4,6 +4,7 @@
  */
 import { type Context, Hono } from 'hono'
 import { Failure } from '../../failure.ts'
+import { besides } from '../../formats/afterwards-json.ts'
 import { readableJson } from '../../formats/readable-json.ts'
 import { hasEnded, type Job } from '../../jobs/job.ts'
 import type { Transcript } from '../../transcript.ts'
@@ -57,7 +58,8 @@ export async function readableResult(job: Job, { jobs }: Parts) {
   requireEnded(job)
   const failure = failureOf(job)
   if (failure) throw new Failure('job_failed', `The transcription job failed: ${failure.message}`)
-  return readable(job, await jobs.desk.transcriptOf(job))
+  const transcript = await jobs.desk.transcriptOf(job)
+  return { ...readable(job, transcript), ...besides(await jobs.desk.afterwardsOf(job)) }
 }
 
 function readable({ order, endedAtMs }: Job, transcript: Transcript) {

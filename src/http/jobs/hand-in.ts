@@ -72,7 +72,7 @@ function draftOf(c: Context<HttpEnv>, wish: KeptWish, handling: Handling): Asked
     lane: handling.lane ?? (c.get('tier') === 'realtime' ? 'interactive' : 'batch'),
     metadata,
     keepsAudio: keep_audio,
-    afterwards,
+    afterwards: [...new Set(afterwards)],
     ...(owner !== undefined && { owner }),
     ...(key !== undefined && { idempotencyKey: key }),
     ...(callback_url !== undefined && { callbackUrl: callback_url }),
@@ -111,7 +111,13 @@ async function requireS3Path(jobs: JobParts, path: string): Promise<void> {
 
 async function requireCallback(jobs: JobParts, url: string): Promise<void> {
   if (!jobs.requireCallbackAllowed) throw refusal('callback_url', 'cannot be used: the server calls nobody')
-  await jobs.requireCallbackAllowed(url)
+  try {
+    await jobs.requireCallbackAllowed(url)
+  } catch (error) {
+    if (!(error instanceof Failure)) throw error
+    const message = `The field "callback_url" cannot be used: ${error.message}`
+    throw new Failure(error.code, message, { param: 'callback_url', cause: error })
+  }
 }
 
 /** @throws the Failure of a body that has no file */
@@ -161,7 +167,10 @@ async function handInEarlier(jobs: JobParts, uploadId: string, asked: Asked, sig
     return { job, isNew: false }
   }
   const { path, sizeBytes, name } = taken
-  return jobs.desk.handIn(named({ ...asked, recording: { kind: 'file', path, sizeBytes, identity } }, name))
+  // Awaited here: else the file would be disposed of while it is taken.
+  return await jobs.desk.handIn(
+    named({ ...asked, recording: { kind: 'file', path, sizeBytes, identity } }, name),
+  )
 }
 
 function isNotThere(error: unknown): boolean {

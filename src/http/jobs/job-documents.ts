@@ -4,7 +4,6 @@ import { MARKDOWN_TYPE } from '../../formats/markdown.ts'
 import { CONTENT_TYPES } from '../../formats/render.ts'
 import { failures, jsonContent, UPLOAD_FAILURES, uploadBody } from '../document-parts.ts'
 import { JobRequest, TaskRequest, type UploadSchemas } from '../request-schemas.ts'
-import { TranscribeResponse, TranscriptionJson, TranscriptionVerboseJson } from '../response-schemas.ts'
 import { ORDER_HEADERS } from '../upload-identity.ts'
 import * as schemas from './job-schemas.ts'
 import { LAST_EVENT_HEADER } from './job-events.ts'
@@ -69,7 +68,7 @@ export const JOB_PATHS: readonly RouteConfig[] = [
         description: 'The transcript',
         headers: schemas.JOB_HEADERS,
         content: {
-          ...jsonContent(TranscriptionJson.or(TranscriptionVerboseJson)),
+          ...jsonContent(schemas.JobJson.or(schemas.JobVerboseJson)),
           [CONTENT_TYPES.text]: text,
           [CONTENT_TYPES.srt]: text,
           [CONTENT_TYPES.vtt]: text,
@@ -117,7 +116,7 @@ export const JOB_PATHS: readonly RouteConfig[] = [
     summary: 'Try a failed or cancelled job again, from where it was',
     tags: ['Jobs'],
     request: { params },
-    responses: { ...ok('The job', schemas.JobSchema), ...failures(400, 404) },
+    responses: { ...ok('The job', schemas.JobSchema), ...failures(400, 404, 410) },
   },
   {
     method: 'delete',
@@ -152,7 +151,7 @@ export const ASYNC_PATHS: readonly RouteConfig[] = [
     summary: 'Result of a completed transcription job',
     tags: ['Jobs for /transcribe'],
     request: { params },
-    responses: { ...ok('The transcript', TranscribeResponse), ...NO_RESULT },
+    responses: { ...ok('The transcript', schemas.TaskTranscript), ...NO_RESULT },
   },
   {
     method: 'post',
@@ -186,7 +185,7 @@ export const TASK_PATHS: readonly RouteConfig[] = [
       200: {
         description: 'The transcript',
         headers: schemas.JOB_HEADERS,
-        content: { ...jsonContent(TranscribeResponse), [MARKDOWN_TYPE]: text },
+        content: { ...jsonContent(schemas.TaskTranscript), [MARKDOWN_TYPE]: text },
       },
       ...NO_RESULT,
     },

@@ -46,7 +46,8 @@ export const HandlingFields = z.object({
   }),
   transcription_tier: TierField,
   afterwards: z.array(z.string()).default([]).openapi({
-    description: 'Steps that follow the transcript, by their names. An unknown one is refused.',
+    description:
+      'Steps that a language model takes after the transcript: `correct_names` (by the `keywords`), `paragraphs`, `summary`. The transcript itself stays. One that the server has not is refused.',
   }),
 })
 

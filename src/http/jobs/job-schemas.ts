@@ -3,7 +3,7 @@ import { type RouteConfig, z } from '@hono/zod-openapi'
 import { RESPONSE_FORMATS } from '../../formats/render.ts'
 import { JOB_STATES, LANES } from '../../jobs/job.ts'
 import { failures, jsonContent } from '../document-parts.ts'
-import { TranscribeResponse } from '../response-schemas.ts'
+import { TranscribeResponse, TranscriptionJson, TranscriptionVerboseJson } from '../response-schemas.ts'
 import { JOB_ID_HEADER, REPLAYED_HEADER } from './hand-in.ts'
 
 const UnixSeconds = z.int().openapi({ description: 'Seconds since 1970' })
@@ -16,6 +16,47 @@ const lengthShape = {
   duration_seconds: Seconds.optional().openapi({ description: 'How much there is, as far as is known' }),
   percent: z.number().min(0).max(100).optional().openapi({ description: 'Of the audio' }),
 }
+
+const stepShape = {
+  step: z.string(),
+  message: z.string().optional().openapi({ description: 'Why it failed' }),
+  pieces: z.int().min(0).optional().openapi({ description: 'In how many pieces the text was asked about' }),
+  refused_pieces: z.int().min(0).optional().openapi({
+    description: 'Pieces whose answer said something else: there the text stayed as it was',
+  }),
+}
+const AfterwardsSchema = z
+  .strictObject({
+    text: z.string().openapi({ description: 'The text as the steps have left it' }),
+    title: z.string().optional(),
+    summary: z.string().optional().openapi({ description: 'Markdown' }),
+    model: z.string().optional().openapi({ description: 'The language model that was asked' }),
+    steps: z.array(z.strictObject({ ...stepShape, status: z.enum(['done', 'failed']) })),
+  })
+  .openapi('Afterwards')
+const besides = {
+  afterwards: AfterwardsSchema.optional().openapi({
+    description:
+      'What the steps have made that the order asked for; all else is the transcript as it was heard',
+  }),
+}
+
+export const JobJson = TranscriptionJson.extend(besides).openapi('JobJson')
+export const JobVerboseJson = TranscriptionVerboseJson.extend(besides).openapi('JobVerboseJson')
+export const TaskTranscript = TranscribeResponse.extend(besides).openapi('TaskTranscript')
+
+const WebhookSchema = z.strictObject({
+  url: z.string().optional().openapi({ description: "The order's `callback_url`; for its owner alone" }),
+  status: z.enum(['pending', 'delivered', 'given_up']),
+  attempts: z.array(
+    z.strictObject({
+      at: UnixSeconds,
+      status: z.int().optional().openapi({ description: 'What the receiver answered' }),
+      error: z.string().optional().openapi({ description: 'Why there was no answer' }),
+    }),
+  ),
+  next_attempt_at: UnixSeconds.optional(),
+})
 
 export const JobSchema = z
   .strictObject({
@@ -47,6 +88,13 @@ export const JobSchema = z
     }),
     partial_text: z.string().optional().openapi({
       description: 'The end of what has been heard until now, at most 2,000 characters. Not in lists',
+    }),
+    afterwards: z
+      .array(z.strictObject({ ...stepShape, status: z.enum(['pending', 'done', 'failed', 'skipped']) }))
+      .optional()
+      .openapi({ description: 'The steps that were asked for, and what became of them. Not in lists' }),
+    webhook: WebhookSchema.optional().openapi({
+      description: 'What became of telling the `callback_url` that the job has ended. Not in lists',
     }),
   })
   .openapi('Job')
@@ -95,7 +143,7 @@ export const AsyncJobStatus = z
     created_at: z.iso.datetime(),
     completed_at: z.iso.datetime().nullable(),
     error: z.string().nullable(),
-    result: TranscribeResponse.nullable(),
+    result: TaskTranscript.nullable(),
   })
   .openapi('AsyncJobStatus')
 

@@ -27,12 +27,12 @@ export function jobRoutes(parts: Parts): Hono<HttpEnv> {
       return await accepted(c, parts, job, isNew ? 202 : 200)
     })
     .get('/v1/jobs', async (c) => c.json(await listed(c, parts)))
-    .get(PATH, async (c) => c.json(await wholeJob(await findOwnJob(c, parts, c.req.param('id')), jobs)))
+    .get(PATH, async (c) => c.json(await told(c, parts, await findOwnJob(c, parts, c.req.param('id')))))
     .post(`${PATH}/cancel`, async (c) =>
-      c.json(await wholeJob(await cancelJob(c, parts, c.req.param('id')), jobs)),
+      c.json(await told(c, parts, await cancelJob(c, parts, c.req.param('id')))),
     )
     .post(`${PATH}/retry`, async (c) =>
-      c.json(await wholeJob(await retryJob(c, parts, c.req.param('id')), jobs)),
+      c.json(await told(c, parts, await retryJob(c, parts, c.req.param('id')))),
     )
     .delete(PATH, async (c) => {
       const { order } = await findOwnJob(c, parts, c.req.param('id'))
@@ -44,12 +44,17 @@ export function jobRoutes(parts: Parts): Hono<HttpEnv> {
 /** What there is of the job now, and where there will be more. */
 export async function accepted(
   c: Context<HttpEnv>,
-  { jobs }: Parts,
+  parts: Parts,
   job: Job,
   status: 200 | 202,
 ): Promise<Response> {
   c.header('location', `/v1/jobs/${job.order.id}`)
-  return c.json(await wholeJob(job, jobs), status)
+  return c.json(await told(c, parts, job), status)
+}
+
+/** Where a job's end is told may be a secret address: an operator sees that, not where. */
+function told(c: Context<HttpEnv>, { jobs }: Parts, job: Job) {
+  return wholeJob(job, jobs, { isOwner: job.order.owner === c.get('clientId') })
 }
 
 function orderIn(c: Context<HttpEnv>, parts: Parts, { fields }: LooseUpload) {
@@ -65,8 +70,9 @@ function orderIn(c: Context<HttpEnv>, parts: Parts, { fields }: LooseUpload) {
 }
 
 async function retryJob(c: Context<HttpEnv>, parts: Parts, id: string): Promise<Job> {
-  const { order } = await findOwnJob(c, parts, id)
-  const job = await parts.jobs.queue.retry(order.id)
+  const found = await findOwnJob(c, parts, id)
+  const { order } = found
+  const job = await parts.jobs.desk.retry(found)
   if (job !== undefined) return job
   const { state } = await findOwnJob(c, parts, id)
   throw new Failure(

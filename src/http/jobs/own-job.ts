@@ -27,6 +27,7 @@ export async function cancelJob(c: Context<HttpEnv>, parts: Parts, id: string): 
   const { job, isCancelled } = cancelled
   if (isCancelled) {
     parts.metrics.jobsEnded.add(1, { outcome: 'cancelled' })
+    parts.jobs.onEnd?.(job.order.id)
     return job
   }
   throw new Failure(

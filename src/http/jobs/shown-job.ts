@@ -1,7 +1,9 @@
 /** A job as `/v1/jobs` tells of it. What is not known is left out, and nothing is guessed. */
 import { joinText } from '../../transcript.ts'
 import { roundSeconds, times } from '../../formats/figures.ts'
-import type { FinishedWindow, Job, JobEvent } from '../../jobs/job.ts'
+import { stepJson } from '../../formats/afterwards-json.ts'
+import { type FinishedWindow, hasEnded, type Job, type JobEvent } from '../../jobs/job.ts'
+import type { Delivery } from '../../jobs/webhooks.ts'
 import type { JobParts } from '../parts.ts'
 
 /** Of what has been heard, as much of its end as somebody who looks now and then wants to see. */
@@ -35,17 +37,41 @@ export function briefJob(job: Job, { keptSeconds, nowMs }: Pick<JobParts, 'keptS
   }
 }
 
-export async function wholeJob(job: Job, parts: JobParts) {
+export async function wholeJob(job: Job, parts: JobParts, { isOwner }: { readonly isOwner: boolean }) {
   const { id } = job.order
-  const [position, partialText] = await Promise.all([
+  const [position, partialText, afterwards, delivery] = await Promise.all([
     job.state === 'pending' ? parts.queue.placeInLine(id) : undefined,
     job.state === 'completed' ? '' : parts.desk.textSoFar(id),
+    stepsOf(job, parts),
+    parts.desk.deliveryOf(job),
   ])
   return {
     ...briefJob(job, parts),
     ...(position !== undefined && { position }),
     ...(partialText !== '' && { partial_text: partialText.slice(-PARTIAL_TEXT_CHARACTERS).toWellFormed() }),
+    ...(afterwards.length > 0 && { afterwards }),
+    ...(delivery !== undefined && { webhook: shownDelivery(delivery, isOwner) }),
   }
+}
+
+function shownDelivery({ url, state, attempts, nextAtMs }: Delivery, isOwner: boolean) {
+  const isAwaited = state === 'due' && attempts.length > 0
+  return {
+    ...(isOwner && { url }),
+    status: state === 'due' ? ('pending' as const) : state,
+    attempts: attempts.map(({ atMs, ...outcome }) => ({ at: unixSeconds(atMs), ...outcome })),
+    ...(isAwaited && { next_attempt_at: unixSeconds(nextAtMs) }),
+  }
+}
+
+/** All that were asked for. One that is `skipped` will not be taken any more. */
+async function stepsOf(job: Job, { desk }: JobParts) {
+  const taken = (await desk.afterwardsOf(job))?.steps ?? []
+  const status = hasEnded(job) ? ('skipped' as const) : ('pending' as const)
+  return job.order.afterwards.map((step) => {
+    const report = taken.find((one) => one.step === step)
+    return report === undefined ? { step, status } : stepJson(report)
+  })
 }
 
 /** One event as the `data` of a stream. */

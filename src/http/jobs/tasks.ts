@@ -74,8 +74,9 @@ async function download(
   const result = await readableResult(job, parts)
   c.header('cache-control', 'no-store')
   if (format === 'json') return c.json(result)
-  const transcript = await parts.jobs.desk.transcriptOf(job)
-  return c.body(markdownOf(job, transcript), 200, { 'content-type': MARKDOWN_TYPE })
+  const { desk } = parts.jobs
+  const made = { transcript: await desk.transcriptOf(job), afterwards: await desk.afterwardsOf(job) }
+  return c.body(markdownOf(job, made), 200, { 'content-type': MARKDOWN_TYPE })
 }
 
 /** How many wait, and beside it how many there are of every kind, as long as they are kept. */

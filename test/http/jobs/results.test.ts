@@ -1,4 +1,7 @@
 import { expect, test } from 'vitest'
+import type { Afterwards } from '../../../src/afterwards/afterwards.ts'
+import { afterwardsKey } from '../../../src/jobs/blob-keys.ts'
+import { AsyncJobStatus, JobJson, JobVerboseJson, JobSchema } from '../../../src/http/jobs/job-schemas.ts'
 import { begin, complete, SPOKEN } from '../../jobs/working.ts'
 import { errorOf } from '../parts.ts'
 import { startJobs } from './job-server.ts'
@@ -98,4 +101,76 @@ test('a result that is lost, while its job is there, is our fault', async () => 
 
   expect((await result()).status).toBe(500)
   expect(server.errors()).toHaveLength(1)
+})
+
+const MADE: Afterwards = {
+  text: 'Toget kører\n\nklokken otte.',
+  title: 'Toget',
+  summary: 'Det kører.',
+  model: 'small',
+  steps: [
+    { step: 'paragraphs', state: 'done', pieces: 1, refusedPieces: 0 },
+    { step: 'of_another_version', state: 'done' },
+    { step: 'summary', state: 'failed', message: 'It failed.' },
+  ],
+}
+
+async function startWithSteps() {
+  const server = await startJobs({ afterwards: new Set(['paragraphs', 'summary']) })
+  const { id } = await server.newJob({ afterwards: 'summary,paragraphs,summary' })
+  const lease = await begin(server.jobQueue)
+  await server.blobs.put(afterwardsKey(id), JSON.stringify(MADE))
+  return { server, id, lease }
+}
+
+test('a job tells how its steps stand, each of them once', async () => {
+  const { server, id, lease } = await startWithSteps()
+  await using _server = server
+  const steps = async () => JobSchema.parse(await server.look(id)).afterwards
+
+  const pending = ['summary', 'paragraphs'].map((step) => ({ step, status: 'pending' }))
+  expect(await steps()).toEqual(pending) // what lies there is of an attempt that came to no end
+  await complete(lease, server.blobs)
+
+  expect(await steps()).toEqual([
+    { step: 'summary', status: 'failed', message: 'It failed.' },
+    { step: 'paragraphs', status: 'done', pieces: 1, refused_pieces: 0 },
+  ])
+  const other = await server.newJob({ afterwards: 'summary' })
+  await server.jobQueue.cancel(other.id)
+  expect(await server.look(other.id)).toMatchObject({ afterwards: [{ step: 'summary', status: 'skipped' }] })
+  expect(await server.look((await server.newJob()).id)).not.toHaveProperty('afterwards')
+})
+
+test('what the steps have made stands beside the transcript, which stays what it was', async () => {
+  const { server, id, lease } = await startWithSteps()
+  await using _server = server
+  await complete(lease, server.blobs)
+  const json = async (path: string) => (await server.request(path)).json()
+  const made = {
+    text: MADE.text,
+    title: 'Toget',
+    summary: 'Det kører.',
+    model: 'small',
+    steps: [
+      { step: 'paragraphs', status: 'done', pieces: 1, refused_pieces: 0 },
+      { step: 'of_another_version', status: 'done' },
+      { step: 'summary', status: 'failed', message: 'It failed.' },
+    ],
+  }
+  const told = { text: SPOKEN.text, afterwards: made }
+
+  expect(JobJson.parse(await json(`/v1/jobs/${id}/result?format=json`))).toMatchObject(told)
+  expect(JobVerboseJson.parse(await json(`/v1/jobs/${id}/result?format=verbose_json`))).toMatchObject(told)
+  expect(AsyncJobStatus.parse(await json(`/jobs/${id}/status`)).result).toMatchObject(told)
+  expect(await json(`/download/${id}?fmt=json`)).toMatchObject(told)
+  const text = await server.request(`/v1/jobs/${id}/result?format=text`)
+  expect(await text.text()).toBe(`${SPOKEN.text}\n`)
+  for (const path of [`/v1/jobs/${id}/result?format=md`, `/download/${id}?fmt=md`]) {
+    const markdown = await (await server.request(path)).text()
+    expect(markdown).toMatch(/^# Toget\n\n- Recording: møde\.wav\n/)
+    expect(markdown).toContain(
+      '\n## Text\n\nToget kører\n\nklokken otte.\n\n## As it was heard\n\n**[0:00]**',
+    )
+  }
 })
