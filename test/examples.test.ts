@@ -1,6 +1,6 @@
 /** Every example is run as its first lines say, against the real server with the small real model. */
 import assert from 'node:assert/strict'
-import { copyFile, mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
@@ -71,6 +71,21 @@ test.each(Object.keys(COMMANDS).filter((name) => !OTHER_TEXT.includes(name)))(
     expect(printed.join(' ')).toContain(plainWords((await truthOf('da')).text).join(' '))
   },
 )
+
+test('jobs-folder.ts writes a text beside each recording, and what is there already is left alone', async () => {
+  const folder = await mkdtemp(join(tmpdir(), 'hviske-folder-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  for (const name of ['da.wav', 'en.wav']) await copyFile(join(AUDIO, name), join(folder, name))
+  await writeFile(join(folder, 'notes.md'), 'no recording')
+
+  const { stdout } = await run('jobs-folder.ts', folder, 'srt')
+  const again = await run('jobs-folder.ts', folder, 'srt')
+
+  expect(stdout.split('\n').toSorted()).toEqual(['', 'da.wav.srt', 'en.wav.srt'])
+  expect(again.stdout).toBe('')
+  const subtitles = await readFile(join(folder, 'da.wav.srt'), 'utf8')
+  expect(subtitles).toMatch(/^1\n00:00:0\d,\d{3} --> /)
+})
 
 test('streaming.sh prints an event a line, and their deltas are what is said', async () => {
   const lines = (await run('streaming.sh')).stdout.split('\n').filter((line) => line.startsWith('data: '))

@@ -60,8 +60,8 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
     const key = transcriptKey(order.id, attempts)
     await parts.blobs.put(key, JSON.stringify(await resultOf(parts, lease, park, signal)), signal)
     const isWritten = await lease.complete(key)
-    if (isWritten && !order.keepsAudio) await removeRecording(parts, order)
     parts.log.info(isWritten ? 'job completed' : 'a job was done that is no longer ours', log)
+    if (isWritten) await removeRecording(parts, order)
     return 'ended'
   } catch (error) {
     if (lease.lost.aborted) return 'ended' // cancelled, forgotten, or somebody else's: nobody asks us any more
@@ -73,12 +73,17 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
   }
 }
 
-/** What fails here is swept (retention.ts). */
-async function removeRecording({ blobs, log }: WorkParts, { id, input }: JobOrder): Promise<void> {
-  if (input.kind !== 'blob') return
-  await blobs.remove(input.key).catch((error: unknown) => {
-    log.warn('the recording of a completed job could not be removed yet', { job: id, error })
-  })
+/** What it was handed in for has been done. If it cannot be removed now, it is swept. */
+async function removeRecording(
+  { blobs, log }: WorkParts,
+  { id, input, keepsAudio }: JobOrder,
+): Promise<void> {
+  if (keepsAudio || input.kind !== 'blob') return
+  await blobs
+    .remove(input.key)
+    .catch((error: unknown) =>
+      log.warn('a recording that is not needed any more is still there', { job: id, error }),
+    )
 }
 
 async function endWith(

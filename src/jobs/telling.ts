@@ -7,7 +7,7 @@ import { deliverDue, deliverOne, type WebhookParts } from './webhooks.ts'
 
 export interface Telling extends AsyncDisposable {
   /** The job has ended here and now: its client need not wait until somebody looks. */
-  ended(id: string): void
+  readonly ended: (id: string) => void
 }
 
 const BETWEEN_LOOKS_MS = 15_000

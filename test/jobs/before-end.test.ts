@@ -89,5 +89,5 @@ test('what is damaged is told, not taken for nothing', async () => {
   const blobs = new FakeBlobs()
   await blobs.put(`jobs/${ID}/afterwards.json`, '{"text":1}')
 
-  await expect(readAfterwards(blobs, ID)).rejects.toThrow()
+  await expect(readAfterwards(blobs, ID)).rejects.toThrow('invalid_type')
 })

@@ -62,7 +62,7 @@ export class Workplace {
   }
 }
 
-function orderOf(id: string, changes: Partial<JobOrder> = {}): JobOrder {
+export function orderOf(id: string, changes: Partial<JobOrder> = {}): JobOrder {
   return JobOrder.parse({
     id,
     lane: 'batch',

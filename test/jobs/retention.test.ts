@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { audioKey, blobsOfJob, deliveryLogKey, transcriptKey } from '../../src/jobs/blob-keys.ts'
-import { type RetentionParts, sweep } from '../../src/jobs/retention.ts'
+import { audioKey, blobsOfJob, deliveryLogKey, outboxKey, transcriptKey } from '../../src/jobs/blob-keys.ts'
+import { type RetentionParts, startRetention, sweep } from '../../src/jobs/retention.ts'
 import { createLog } from '../../src/log.ts'
 import { NEVER, Workplace } from './places.ts'
 import { complete } from './working.ts'
@@ -29,7 +29,7 @@ async function completed(place: Workplace, changes = {}): Promise<string> {
 test('a job is forgotten with all its blobs when its time is over, and not before', async () => {
   const place = new Workplace()
   const id = await completed(place)
-  await place.blobs.put(deliveryLogKey(id), '{}')
+  for (const key of [deliveryLogKey(id), outboxKey(id)]) await place.blobs.put(key, '{}')
 
   place.queue.nowMs += 7 * 24 * HOUR_MS
   await sweep(retentionOf(place))
@@ -130,4 +130,31 @@ test('a job whose blobs cannot be removed is found again', async () => {
 
   expect(await place.queue.find(id)).toBeDefined()
   expect([...place.blobs.kept.keys()].every((key) => key.startsWith(blobsOfJob(id)))).toBe(true)
+})
+
+test('what has expired goes before a job is begun, without a look at all that lies there', async () => {
+  const place = new Workplace()
+  const id = await completed(place)
+  const beside = await place.handIn()
+  await using retention = startRetention(retentionOf(place))
+  await expect.poll(() => retention.stored()).toBeDefined()
+  place.queue.nowMs += 8 * 24 * HOUR_MS
+  const list = () => {
+    throw new Error('listing is dear')
+  }
+  Object.assign(place.blobs, { list })
+
+  await retention.forgetExpired()
+
+  expect(await place.queue.find(id)).toBeUndefined()
+  expect([...place.blobs.kept.keys()]).toEqual([audioKey(beside)])
+})
+
+test('when what has expired cannot be removed, the next job is begun all the same', async () => {
+  const place = new Workplace()
+  const endedBefore = () => Promise.reject(new Error('away'))
+  const { find, forget } = { find: async () => undefined, forget: async () => {} }
+  await using retention = startRetention(retentionOf(place, { queue: { find, forget, endedBefore } }))
+
+  await expect(retention.forgetExpired()).resolves.toBeUndefined()
 })

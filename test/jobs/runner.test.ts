@@ -259,3 +259,18 @@ test('what comes between the transcript and the end is waited for', async () => 
   expect(await place.ended(id)).toBe('completed')
   expect(delivered).toEqual([`${id} ${WHOLE.text}`, 'processing'])
 })
+
+test('a recording goes with the end of its job, unless it is to be kept or heard again', async () => {
+  const place = new Workplace()
+  const ids = [
+    await place.handIn(),
+    await place.handIn({ keepsAudio: true }),
+    await place.handIn({ fileName: 'broken' }),
+  ]
+  const walks = [twoWindows, twoWindows, () => failing(new Failure('engine_crashed', 'It crashed.'))]
+  await using _runner = place.start(() => walks.shift()?.() ?? failing(new Error('nobody asked for more')))
+  for (const id of ids) await place.ended(id)
+
+  const isThere = async (id: string) => (await place.blobs.sizeOf(audioKey(id))) !== undefined
+  await expect.poll(() => Promise.all(ids.map(isThere))).toEqual([false, true, true])
+})

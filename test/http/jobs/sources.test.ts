@@ -93,7 +93,10 @@ async function startWithUpload() {
         path,
         sizeBytes: 16,
         name: 'film.mp4',
-        [Symbol.asyncDispose]: async () => void let_go.push(id),
+        [Symbol.asyncDispose]: async () => {
+          await rm(path, { force: true }) // whoever still needs it has disposed of it too early
+          let_go.push(id)
+        },
       }
     },
   })
