@@ -63,7 +63,7 @@ export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
   await using undo = new AsyncDisposableStack()
   const queue = undo.use(await openQueue(config, log))
   const bullBoard = await openBullBoard(config, undo)
-  const watch = undo.use(watchQueue(queue, log))
+  const watch = undo.use(watchQueue({ queue, log }))
   const store = storeOf(config, undo)
   const blobs = await openBlobs(config, store)
   const limits = limitsOf(parts)

@@ -4,7 +4,7 @@
  *   npm run bench:jobs -- --recordings 16 --out bench/results/jobs-scaling.json
  *
  * Real processes: an api, workers with a directory each, Redis, an S3 server. The model is the tests' tiny one, with one thread
- * for each worker, so a worker is about one core; more workers than cores show what sharing costs.
+ * for each worker. `ownCores` is what all of this had of the processors, `othersCores` what somebody else took meanwhile.
  */
 import { readFile, writeFile } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
@@ -14,6 +14,7 @@ import { parseArgs } from 'node:util'
 import { startRedis } from '../../test/jobs/redis-server.ts'
 import { startS3 } from '../../test/jobs/s3-server.ts'
 import { machine, ROOT } from '../size/server.ts'
+import { watchCores } from './cpu-time.ts'
 import { type JobServer, startJobServer } from './job-server.ts'
 
 const { values } = parseArgs({
@@ -65,17 +66,20 @@ async function texts(url: string, ids: readonly string[]): Promise<number> {
 }
 
 async function measure(url: string) {
+  const cores = watchCores()
   const began = performance.now()
   const ids = await Promise.all(Array.from({ length: recordings }, () => submit(url)))
   const submitted = performance.now()
   const jobs = await Promise.all(ids.map((id) => ended(url, id)))
   const wallSeconds = (performance.now() - began) / 1000
+  const used = cores()
   const audioSeconds = jobs.reduce((sum, job) => sum + job.duration_seconds, 0)
   return {
     wallSeconds: rounded(wallSeconds),
     submitSeconds: rounded((submitted - began) / 1000),
     audioSeconds: rounded(audioSeconds),
     timesRealTime: rounded(audioSeconds / wallSeconds),
+    ...used,
     begunTwice: jobs.filter(({ attempts }) => attempts > 1).length,
     differentTexts: await texts(url, ids),
   }
@@ -85,11 +89,9 @@ async function readyAll(servers: readonly JobServer[]): Promise<void> {
   for (const { url } of servers) while (!(await fetch(`${url}/readyz`)).ok) await sleep(100)
 }
 
-async function rounds(url: string) {
-  await ended(url, await submit(url)) // the first one warms up
-  const measured = []
-  for (let round = 0; round < Number(values.rounds); round += 1) measured.push(await measure(url))
-  return measured
+async function warmAndMeasure(url: string) {
+  await ended(url, await submit(url))
+  return measure(url)
 }
 
 async function withWorkers(count: number) {
@@ -110,24 +112,27 @@ async function withWorkers(count: number) {
   )
   for (const worker of workers) undo.use(worker)
   await readyAll(workers)
-  return { what: 'api, Redis, S3', workers: count, rounds: await rounds(api.url) }
+  return { what: 'api, Redis, S3', workers: count, ...(await warmAndMeasure(api.url)) }
 }
 
 async function allInOne() {
   await using server = await startJobServer(PER_WORKER)
   await readyAll([server])
-  return { what: 'one server, SQLite, directory', workers: 1, rounds: await rounds(server.url) }
+  return { what: 'one server, SQLite, directory', workers: 1, ...(await warmAndMeasure(server.url)) }
 }
 
 function rounded(value: number): number {
   return Math.round(value * 100) / 100
 }
 
-const runs = [await allInOne()]
-console.log(JSON.stringify(runs.at(-1)))
-for (const count of values.workers.split(',').map(Number)) {
-  runs.push(await withWorkers(count))
-  console.log(JSON.stringify(runs.at(-1)))
+/** There and back, so that what changes slowly about the machine does not look like a difference. */
+const forth = [allInOne, ...values.workers.split(',').map((count) => () => withWorkers(Number(count)))]
+const runs = []
+for (let round = 0; round < Number(values.rounds); round += 1) {
+  for (const run of round % 2 === 0 ? forth : forth.toReversed()) {
+    runs.push(await run())
+    console.log(JSON.stringify(runs.at(-1)))
+  }
 }
 const report = {
   what: `${recordings} jobs of ${RECORDING}, from the first upload to the last end; ${availableParallelism()} cores for everything`,
