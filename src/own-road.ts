@@ -91,7 +91,7 @@ function queueState({ decoding, transcribing, workload }: ReturnType<typeof open
 }
 
 /** Whoever took the order may have had no engine to ask: a model that knows English only would write down what it hears. */
-function translatingIfAble(transcriber: Transcriber, engine: Pick<Engine, 'state'>): Transcriber {
+export function translatingIfAble(transcriber: Transcriber, engine: Pick<Engine, 'state'>): Transcriber {
   return {
     detectLanguage: (source, signal) => transcriber.detectLanguage(source, signal),
     transcribe: (source, options, signal) => {
