@@ -6,6 +6,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import type { Afterwards } from '../afterwards/afterwards.ts'
 import { Failure } from '../failure.ts'
 import { joinText, type Transcript } from '../transcript.ts'
+import { isDiskFull, noRoom } from '../upload/disk-room.ts'
 import { audioKey, blobsOfJob } from './blob-keys.ts'
 import { BlobMissing, type Blobs } from './blobs.ts'
 import { type Job, type JobInput, JobOrder, standingWindows } from './job.ts'
@@ -137,7 +138,7 @@ export class JobDesk {
       await this.#parts.blobs.take(key, path)
     } catch (error) {
       await this.#removeBlobs(id).catch(() => {}) // what cannot be written can perhaps not be removed; it is swept
-      throw error
+      throw isDiskFull(error) ? noRoom(error) : error
     }
     return { kind: 'blob', key, sizeBytes }
   }

@@ -4,6 +4,7 @@
  */
 import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
+import { isDiskFull, noRoom } from '../upload/disk-room.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent, WindowCheckpoint } from '../transcript.ts'
 import { transcriptKey } from './blob-keys.ts'
@@ -106,6 +107,7 @@ async function endWith(
 function toldOf(error: unknown): Failure {
   if (error instanceof Failure) return error
   if (error instanceof BlobMissing) return recordingGone()
+  if (isDiskFull(error)) return noRoom(error) // it passes: what was heard is not thrown away for want of room
   return new Failure('internal_error', 'The server made a mistake while it worked on this job.', {
     cause: error,
   })

@@ -2,7 +2,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
-import { audioKey } from '../../src/jobs/blob-keys.ts'
+import { afterwardsKey, audioKey, OUTBOX_BEGINNING, outboxKey } from '../../src/jobs/blob-keys.ts'
 import { type Draft, JobDesk } from '../../src/jobs/job-desk.ts'
 import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { FakeBlobs } from './fake-blobs.ts'
@@ -160,4 +160,38 @@ test('a blob that is no transcript is told, not shown', async () => {
   await lease.complete('jobs/x')
 
   await expect(desk.transcriptOf((await queue.find(job.order.id)) ?? job)).rejects.toThrow(/text/)
+})
+
+test('a recording for which there is no room is refused as such', async () => {
+  const { desk, draft, blobs, queue } = await start()
+  blobs.full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+
+  await expect(desk.handIn(await draft())).rejects.toMatchObject({
+    code: 'insufficient_storage',
+    status: 507,
+  })
+  expect(await queue.list({ limit: 1 })).toEqual([])
+})
+
+test('only an ended job has what its steps have made', async () => {
+  const { desk, draft, blobs, queue } = await start()
+  const { job } = await desk.handIn(await draft({ afterwards: ['summary'] }))
+  await blobs.put(afterwardsKey(job.order.id), JSON.stringify({ text: 'x', steps: [] }))
+  expect(await desk.afterwardsOf(job)).toBeUndefined()
+
+  await complete(await begin(queue), blobs)
+
+  const ended = await queue.find(job.order.id)
+  expect(ended && (await desk.afterwardsOf(ended))).toEqual({ text: 'x', steps: [] })
+})
+
+test('of an order that was a repetition no promise to tell of it stays', async () => {
+  const { desk, draft, blobs } = await start()
+  const order = { ...KEY, callbackUrl: 'https://example.com' }
+  const { job } = await desk.handIn(await draft(order))
+
+  await desk.handIn(await draft(order))
+
+  const promises = [...blobs.kept.keys()].filter((key) => key.startsWith(OUTBOX_BEGINNING))
+  expect(promises).toEqual([outboxKey(job.order.id)])
 })

@@ -274,3 +274,18 @@ test('a recording goes with the end of its job, unless it is to be kept or heard
   const isThere = async (id: string) => (await place.blobs.sizeOf(audioKey(id))) !== undefined
   await expect.poll(() => Promise.all(ids.map(isThere))).toEqual([false, true, true])
 })
+
+test('a full disk puts a job back instead of failing it', async () => {
+  const place = new Workplace()
+  const id = await place.handIn()
+  place.blobs.full = Object.assign(new Error('no space left on device'), { code: 'ENOSPC' })
+  const pause = async (seconds: number) => {
+    place.pauses.push(seconds)
+    place.blobs.full = undefined // somebody has made room
+  }
+  await using _runner = place.start(twoWindows, { pause })
+
+  expect(await place.ended(id)).toBe('completed')
+  expect(place.pauses).toEqual([5])
+  expect(await place.queue.find(id)).toMatchObject({ attempts: 1 })
+})
