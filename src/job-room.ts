@@ -67,7 +67,8 @@ export async function openJobRoom(parts: JobRoomParts): Promise<JobRoom> {
   const store = storeOf(config, undo)
   const blobs = await openBlobs(config, store)
   const limits = limitsOf(parts)
-  const keeping = { queue, blobs, keptSeconds: config.jobSecondsKept, nowMs: Date.now, log }
+  const { jobSecondsKept: keptSeconds, maxJobBytes: maxBytes } = config
+  const keeping = { queue, blobs, keptSeconds, maxBytes, nowMs: Date.now, log }
   const retention = undo.use(startRetention(keeping))
   const telling = tellingOf({ queue, blobs, limits }, config, log)
   if (telling !== undefined) undo.use(telling)
@@ -175,7 +176,12 @@ function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside)
   const never = new AbortController().signal
   return {
     queue,
-    desk: new JobDesk({ queue, blobs, nowMs: Date.now }),
+    desk: new JobDesk({
+      queue,
+      blobs,
+      nowMs: Date.now,
+      requireRoom: (bytes) => retention.requireRoom(bytes),
+    }),
     keptSeconds: config.jobSecondsKept,
     afterwards: new Set(config.languageModel === undefined ? [] : STEPS),
     nowMs: Date.now,

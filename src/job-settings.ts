@@ -12,6 +12,12 @@ export const JOB_SETTINGS = {
     fallback: String(7 * 86_400),
     about: 'Seconds that a job and its result are kept after its end (7 days)',
   },
+  MAX_JOB_BYTES: {
+    schema: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+    fallback: '0',
+    about:
+      'Bytes of recordings and results of jobs that are kept; a job beyond them gets a 507; 0: as many as the disk takes',
+  },
   JOBS_AT_ONCE: {
     schema: wholeNumber(1, 1024),
     fallback: '4',
@@ -104,6 +110,8 @@ export const JOB_SETTINGS = {
 
 export interface JobConfig {
   readonly jobSecondsKept: number
+  /** 0: no bound. */
+  readonly maxJobBytes: number
   /** Of each queue. */
   readonly jobsAtOnce: number
   readonly allowsUrls: boolean
@@ -145,6 +153,7 @@ type Read = <Name extends keyof Settings>(name: Name) => z.output<Settings[Name]
 export function jobConfigOf(read: Read): JobConfig {
   return {
     jobSecondsKept: read('CACHE_EXPIRY'),
+    maxJobBytes: read('MAX_JOB_BYTES'),
     jobsAtOnce: read('JOBS_AT_ONCE'),
     allowsUrls: ['1', 'on', 'true'].includes(read('ALLOW_URL')),
     urlFetchSeconds: read('URL_FETCH_SECONDS'),

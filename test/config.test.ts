@@ -44,6 +44,7 @@ test('an empty environment is enough', () => {
     keysFile: resolve('data/keys.json'),
     diskReserveBytes: 1024 ** 3,
     jobSecondsKept: 604_800,
+    maxJobBytes: 0,
     jobsAtOnce: 4,
     allowsUrls: false,
     urlFetchSeconds: 3600,

@@ -30,6 +30,8 @@ export interface DeskParts {
   readonly queue: JobQueue
   readonly blobs: Blobs
   readonly nowMs: () => number
+  /** Before a recording is laid down. @throws Failure insufficient_storage */
+  readonly requireRoom?: (bytes: number) => Promise<void>
 }
 
 /** Of one client that hands in a job and asks whether it already has, these are looked through. */
@@ -133,6 +135,7 @@ export class JobDesk {
   async #layDown(id: string, recording: Recording): Promise<JobInput> {
     if (recording.kind !== 'file') return recording
     const { path, sizeBytes } = recording
+    await this.#parts.requireRoom?.(sizeBytes)
     const key = audioKey(id)
     try {
       await this.#parts.blobs.take(key, path)

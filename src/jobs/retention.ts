@@ -3,6 +3,7 @@
  * blobs that no job holds. It also knows how much room all of it takes.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Failure } from '../failure.ts'
 import type { Log } from '../log.ts'
 import { audioKey, blobsOfJob, isTranscriptKey, JOBS_BEGINNING, jobOfKey, outboxKey } from './blob-keys.ts'
 import type { Blobs } from './blobs.ts'
@@ -14,6 +15,8 @@ export interface RetentionParts {
   readonly blobs: Pick<Blobs, 'list' | 'remove'>
   /** So long after its end a job is kept. */
   readonly keptSeconds: number
+  /** Of all jobs, as far as clients can be refused in time. 0 or absent: no bound but the disk's. */
+  readonly maxBytes?: number
   readonly nowMs: () => number
   readonly log: Log
 }
@@ -22,6 +25,7 @@ export interface RetentionParts {
 const UNCLAIMED_MS = 6 * 3_600_000
 const AT_ONCE = 100
 const BETWEEN_SWEEPS_MS = 10 * 60_000
+const LOOK_AGAIN_MS = 30_000
 
 /** What lies there after a sweep. */
 export interface StoredBytes {
@@ -84,31 +88,86 @@ export interface Retention extends AsyncDisposable {
   stored(): StoredBytes | undefined
   /** What has expired goes now. What goes wrong is told to the log. */
   forgetExpired(): Promise<void>
+  /** Before a recording of so many bytes is laid down. @throws Failure insufficient_storage */
+  requireRoom(bytes: number): Promise<void>
 }
 
 /** Sweeps at once, and again and again. A sweep that fails is told to the log. */
 export function startRetention(parts: RetentionParts): Retention {
   const over = new AbortController()
-  let stored: StoredBytes | undefined
+  const sweeper = new Sweeper(parts)
   const sweeping = (async () => {
     while (!over.signal.aborted) {
-      try {
-        stored = await sweep(parts)
-      } catch (error) {
-        parts.log.error('what has expired could not be removed; it is tried again', { error })
-      }
+      await sweeper.sweep()
       await sleep(BETWEEN_SWEEPS_MS, undefined, { signal: over.signal, ref: false }).catch(() => {})
     }
   })()
   return {
-    stored: () => stored,
-    forgetExpired: () =>
-      forgetExpired(parts).catch((error: unknown) =>
-        parts.log.error('what has expired could not be removed; it is tried again', { error }),
-      ),
+    stored: () => sweeper.stored,
+    forgetExpired: () => forgetExpired(parts).catch((error: unknown) => notRemoved(parts, error)),
+    requireRoom: (bytes) => sweeper.requireRoom(bytes),
     [Symbol.asyncDispose]: async () => {
       over.abort()
       await sweeping
     },
   }
+}
+
+/** One sweep at a time, and what has been laid down since. */
+class Sweeper {
+  readonly #parts: RetentionParts
+  #stored: StoredBytes | undefined
+  #sweptAtMs = Number.NEGATIVE_INFINITY
+  #sweeping: Promise<void> | undefined
+  /** Laid down since the last sweep began. Some of it that sweep may have counted, too: that errs on the safe side. */
+  #cameBytes = 0
+
+  constructor(parts: RetentionParts) {
+    this.#parts = parts
+  }
+
+  get stored(): StoredBytes | undefined {
+    return this.#stored
+  }
+
+  sweep(): Promise<void> {
+    this.#sweeping ??= this.#sweepNow().finally(() => {
+      this.#sweeping = undefined
+    })
+    return this.#sweeping
+  }
+
+  async requireRoom(bytes: number): Promise<void> {
+    const { maxBytes = 0, nowMs } = this.#parts
+    if (maxBytes === 0) return
+    if (this.#stored === undefined) await this.sweep()
+    // Something may have been deleted since. Looking is dear, and whoever is refused asks again.
+    if (!this.#fits(bytes, maxBytes) && nowMs() - this.#sweptAtMs >= LOOK_AGAIN_MS) await this.sweep()
+    if (!this.#fits(bytes, maxBytes)) throw noRoomForJobs()
+    this.#cameBytes += bytes
+  }
+
+  #fits(bytes: number, maxBytes: number): boolean {
+    return (this.#stored?.bytes ?? 0) + this.#cameBytes + bytes <= maxBytes
+  }
+
+  async #sweepNow(): Promise<void> {
+    this.#cameBytes = 0
+    this.#sweptAtMs = this.#parts.nowMs()
+    try {
+      this.#stored = await sweep(this.#parts)
+    } catch (error) {
+      notRemoved(this.#parts, error)
+    }
+  }
+}
+
+function notRemoved({ log }: RetentionParts, error: unknown): void {
+  log.error('what has expired could not be removed; it is tried again', { error })
+}
+
+function noRoomForJobs(): Failure {
+  const message =
+    'The server keeps as many recordings and results of jobs as it may. Please delete some, or try again later.'
+  return new Failure('insufficient_storage', message)
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { afterwardsKey, audioKey, OUTBOX_BEGINNING, outboxKey } from '../../src/jobs/blob-keys.ts'
+import { Failure } from '../../src/failure.ts'
 import { type Draft, JobDesk } from '../../src/jobs/job-desk.ts'
 import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { FakeBlobs } from './fake-blobs.ts'
@@ -194,4 +195,17 @@ test('of an order that was a repetition no promise to tell of it stays', async (
 
   const promises = [...blobs.kept.keys()].filter((key) => key.startsWith(OUTBOX_BEGINNING))
   expect(promises).toEqual([outboxKey(job.order.id)])
+})
+
+test('a recording beyond the bound is not laid down, and leaves no promise', async () => {
+  const { draft, blobs, queue } = await start()
+  const full = async (bytes: number) => {
+    throw new Failure('insufficient_storage', `no room for ${bytes}`)
+  }
+  const desk = new JobDesk({ queue, blobs, nowMs: () => queue.nowMs, requireRoom: full })
+
+  await expect(desk.handIn(await draft({ callbackUrl: 'https://example.com' }))).rejects.toThrow(
+    'no room for 3',
+  )
+  expect(blobs.kept.size).toBe(0)
 })

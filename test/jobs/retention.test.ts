@@ -158,3 +158,24 @@ test('when what has expired cannot be removed, the next job is begun all the sam
 
   await expect(retention.forgetExpired()).resolves.toBeUndefined()
 })
+
+test('recordings beyond what may lie there are refused, until some are gone', async () => {
+  const place = new Workplace()
+  const first = await place.handIn() // 4 bytes
+  await using retention = startRetention(retentionOf(place, { maxBytes: 10 }))
+
+  await retention.requireRoom(6)
+  await expect(retention.requireRoom(1)).rejects.toMatchObject({ code: 'insufficient_storage' })
+
+  await place.blobs.remove(blobsOfJob(first))
+  await expect(retention.requireRoom(7)).rejects.toMatchObject({ status: 507 }) // it has looked a moment ago
+  place.queue.nowMs += 30_000
+  await expect(retention.requireRoom(11)).rejects.toMatchObject({ status: 507 })
+  await retention.requireRoom(10)
+})
+
+test('without a bound nobody is asked', async () => {
+  await using retention = startRetention(retentionOf(new Workplace(), { maxBytes: 0 }))
+
+  await expect(retention.requireRoom(Number.MAX_SAFE_INTEGER)).resolves.toBeUndefined()
+})
