@@ -1,7 +1,7 @@
 /** What the steps after a transcript have made of it, as JSON beside the transcript, which stays as it was heard. */
 import type { Afterwards, StepReport } from '../afterwards/afterwards.ts'
 
-export function afterwardsJson({ text, title, summary, model, steps }: Afterwards) {
+function afterwardsJson({ text, title, summary, model, steps }: Afterwards) {
   return {
     text,
     ...(title !== undefined && { title }),
