@@ -40,6 +40,8 @@ export interface JobRoomParts {
   readonly spoolDir: string
   readonly disk: DiskRoom
   readonly uploads: Uploads
+  /** Told how each job ended that was worked on here. */
+  readonly onJobEnded?: (outcome: 'completed' | 'failed') => void
 }
 
 export interface JobRoom extends AsyncDisposable {
@@ -203,7 +205,7 @@ function jobPartsOf({ config, spoolDir, uploads }: JobRoomParts, inside: Inside)
 }
 
 function runnerParts(
-  { config, log, spoolDir }: JobRoomParts,
+  { config, log, spoolDir, onJobEnded }: JobRoomParts,
   { queue, blobs, store, limits, retention, telling }: Inside,
   transcriber: Transcriber,
 ): RunnerParts {
@@ -215,6 +217,7 @@ function runnerParts(
     joinCheckpoints,
     beforeJob: () => retention.forgetExpired(),
     onEnd: (id) => telling?.ended(id),
+    onWritten: onJobEnded,
     atOnce: { interactive: config.jobsAtOnce, batch: config.jobsAtOnce },
     fetchInput: (input, directory, signal) =>
       fetched(directory, (path) => fetchInput(input, path, { config, store, limits }, signal)),

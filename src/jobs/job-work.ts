@@ -29,6 +29,8 @@ export interface WorkParts {
   readonly joinCheckpoints: (stored: readonly unknown[]) => WindowCheckpoint | undefined
   /** What comes between the transcript and the end: it may take a while, and what it throws ends the job. */
   readonly beforeEnd?: (job: Lease['job'], transcript: Transcript, signal: AbortSignal) => Promise<void>
+  /** Told when it has been written down how a job ended. */
+  readonly onWritten?: ((outcome: 'completed' | 'failed') => void) | undefined
   readonly log: Log
 }
 
@@ -61,6 +63,7 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
     const key = transcriptKey(order.id, attempts)
     await parts.blobs.put(key, JSON.stringify(await resultOf(parts, lease, park, signal)), signal)
     const isWritten = await lease.complete(key)
+    if (isWritten) parts.onWritten?.('completed')
     parts.log.info(isWritten ? 'job completed' : 'a job was done that is no longer ours', log)
     if (isWritten) await removeRecording(parts, order)
     return 'ended'
@@ -88,7 +91,7 @@ async function removeRecording(
 }
 
 async function endWith(
-  { log }: WorkParts,
+  { log, onWritten }: WorkParts,
   lease: Lease,
   failure: Failure,
   error: unknown,
@@ -100,7 +103,7 @@ async function endWith(
   }
   const isOurs = failure.status >= 500
   log[isOurs ? 'error' : 'info']('job failed', { job: id, code: failure.code, ...(isOurs && { error }) })
-  await lease.fail(jobFailureOf(failure))
+  if (await lease.fail(jobFailureOf(failure))) onWritten?.('failed')
   return 'ended'
 }
 
@@ -122,7 +125,7 @@ async function resultOf(
   const { order } = lease.job
   await using recording = await recordingOf(parts, order.input, signal)
   const source = sourceOf(order, recording.path)
-  if (order.onlyDetectsLanguage) return parts.transcriber.detectLanguage(source, signal)
+  if (order.onlyDetectsLanguage) return await parts.transcriber.detectLanguage(source, signal)
   const windows = await parts.queue.windows(order.id)
   const resumeFrom = parts.joinCheckpoints(windows.map(checkpointOf))
   const transcript = await transcriptOf(parts, lease, { ...source, resumeFrom, park }, signal)

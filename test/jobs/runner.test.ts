@@ -5,7 +5,7 @@ import { readLanguage, readTranscript } from '../../src/jobs/stored-transcript.t
 import type { AudioSource } from '../../src/transcriber.ts'
 import type { TranscriptEvent } from '../../src/transcript.ts'
 import { windowOf } from './working.ts'
-import { checkpointOf, NEVER, WHOLE, Workplace } from './places.ts'
+import { checkpointOf, NEVER, type Walk, WHOLE, Workplace } from './places.ts'
 
 async function* twoWindows() {
   yield { kind: 'decoded', durationSeconds: 20 } as const
@@ -108,6 +108,21 @@ test('a recording that cannot be heard fails its job, with the words of the road
   })
 })
 
+test('how jobs end is told to whoever counts them', async () => {
+  const place = new Workplace()
+  const ends: string[] = []
+  const good = await place.handIn()
+  const bad = await place.handIn({ lane: 'interactive' })
+  const walk: Walk = ({ tier }) =>
+    tier === 'realtime' ? failing(new Failure('invalid_audio', 'no sound')) : twoWindows()
+  const runner = place.start(walk, { onWritten: (outcome) => void ends.push(outcome) })
+
+  await Promise.all([place.ended(good), place.ended(bad)])
+  await runner.park(NEVER)
+
+  expect(ends.toSorted()).toEqual(['completed', 'failed'])
+})
+
 test('a bug fails its job without telling of itself', async () => {
   const place = new Workplace()
   const id = await place.handIn()
@@ -167,41 +182,6 @@ test('cancelling a job stops its work', async () => {
 
   expect(signal.aborted).toBe(true)
   expect(await place.ended(id)).toBe('cancelled')
-})
-
-test('parking puts the job back at the edge of a window, and nothing new is begun', async () => {
-  const place = new Workplace()
-  const first = await place.handIn()
-  const second = await place.handIn()
-  const begun = Promise.withResolvers<void>()
-  const runner = place.start(async function* ({ park }) {
-    begun.resolve()
-    await new Promise((resolve) => park?.addEventListener('abort', resolve))
-    yield { kind: 'checkpoint', checkpoint: checkpointOf(0, ' Toget') } as const
-    throw park?.reason
-  })
-  await begun.promise
-
-  await runner.park(NEVER)
-
-  expect(await place.queue.find(first)).toMatchObject({ state: 'pending', attempts: 0, processedSeconds: 10 })
-  expect(await place.queue.find(second)).toMatchObject({ state: 'pending', attempts: 0 })
-})
-
-test('when it is too late for a window to end, the work is cut off and the job is put back', async () => {
-  const place = new Workplace()
-  const id = await place.handIn()
-  const begun = Promise.withResolvers<void>()
-  const runner = place.start(async function* (_source, signal) {
-    begun.resolve()
-    await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
-    yield* twoWindows()
-  })
-  await begun.promise
-
-  await runner.park(AbortSignal.abort())
-
-  expect(await place.queue.find(id)).toMatchObject({ state: 'pending', attempts: 0 })
 })
 
 test('a queue that fails is asked again', async () => {
