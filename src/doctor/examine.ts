@@ -24,14 +24,22 @@ const NETWORK_MS = 5000
 
 /** One after the other: at once they would measure each other. None takes longer than its deadline, and none throws. */
 export async function* examine(checks: readonly Check[]): AsyncGenerator<Finding, void, undefined> {
-  for (const { name, deadlineMs, look } of checks) {
-    const late = AbortSignal.timeout(deadlineMs)
-    yield await until(Promise.resolve().then(look), late).catch((error: unknown) => {
-      const says = late.aborted
-        ? `no answer within ${deadlineMs / 1000} s`
-        : `could not be looked at: ${reasonOf(error)}`
-      return fail(name, says, 'mend what fails above first, then try again')
-    })
+  for (const check of checks) yield await inItsTime(check)
+}
+
+async function inItsTime({ name, deadlineMs, look }: Check): Promise<Finding> {
+  const late = new AbortController()
+  // Not AbortSignal.timeout, which would let the process end while nothing but it is waited for.
+  const timer = setTimeout(() => late.abort(), deadlineMs)
+  try {
+    return await until(Promise.resolve().then(look), late.signal)
+  } catch (error) {
+    const says = late.signal.aborted
+      ? `no answer within ${deadlineMs / 1000} s`
+      : `could not be looked at: ${reasonOf(error)}`
+    return fail(name, says, 'mend what fails above first, then try again')
+  } finally {
+    clearTimeout(timer)
   }
 }
 

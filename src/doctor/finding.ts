@@ -1,5 +1,8 @@
 /** What a check has found, in one line, and what mends it. It does not know what there is to check. */
 
+const MIB = 1024 ** 2
+const GIB = 1024 ** 3
+
 export interface Finding {
   readonly name: string
   readonly state: 'ok' | 'warn' | 'fail'
@@ -32,6 +35,6 @@ export function reasonOf(error: unknown): string {
   return message.split('\n')[0] || 'no reason was given'
 }
 
-export function inGib(bytes: number): string {
-  return `${(bytes / 1024 ** 3).toFixed(1)} GiB`
+export function asSize(bytes: number): string {
+  return bytes < GIB ? `${Math.round(bytes / MIB)} MiB` : `${(bytes / GIB).toFixed(1)} GiB`
 }

@@ -1,6 +1,6 @@
 /** The driver, the device and its memory: what nvidia-smi and torch say of them, judged for what is asked of them. */
 import type { Config } from '../config.ts'
-import { type Finding, fail, inGib, ok, reasonOf, warn } from './finding.ts'
+import { type Finding, fail, asSize, ok, reasonOf, warn } from './finding.ts'
 import type { Ran, World } from './world.ts'
 
 /** The oldest driver for a CUDA runtime of that major version (docs.nvidia.com/deploy/cuda-compatibility). */
@@ -49,26 +49,31 @@ function noDriver(device: Config['device'], ran: Ran | undefined): Finding {
 
 export async function checkCapability(
   { device }: Device,
-  { python }: Pick<World, 'python'>,
+  { python, run }: Pick<World, 'python' | 'run'>,
 ): Promise<Finding> {
   const { torch } = await python()
-  if (torch?.gpu == null) {
-    const why = torch?.cuda_problem ?? 'torch is not there'
-    if (device === 'cuda')
-      return fail(
-        'gpu',
-        `${why}, and DEVICE=cuda asks for a GPU`,
-        'DEVICE=auto, or mend the driver and torch',
-      )
-    return ok('gpu', device === 'cpu' ? 'not used with DEVICE=cpu' : `none: ${why}`)
-  }
+  if (torch?.gpu == null) return noGpu(device, torch?.cuda_problem ?? 'torch is not there', run)
   const { name, capability, built_for: builds } = torch.gpu
   const says = `${name}, compute capability ${capability.join('.')}`
   if (builds.some((build) => runsOn(build, capability))) return ok('gpu', says)
-  return warn(
-    'gpu',
-    `${says}; torch holds code for ${builds.join(', ')}`,
-    'a build of torch for this GPU (CUDA_NOTES.md)',
+  const mend = 'a build of torch for this GPU (CUDA_NOTES.md)'
+  return warn('gpu', `${says}; torch holds code for ${builds.join(', ')}`, mend)
+}
+
+async function noGpu(device: Config['device'], why: string, run: World['run']): Promise<Finding> {
+  if (device === 'cpu') return ok('gpu', 'not used with DEVICE=cpu')
+  const mend = 'mend the driver and torch, or DEVICE=cpu'
+  if (device === 'cuda') return fail('gpu', `${why}, and DEVICE=cuda asks for a GPU`, mend)
+  return (await hasDriver(run))
+    ? warn('gpu', `there is one, and it is not used: ${why}`, mend)
+    : ok('gpu', `none: ${why}`)
+}
+
+/** Whether nvidia-smi finds a GPU. */
+export function hasDriver(run: World['run']): Promise<boolean> {
+  return run('nvidia-smi', ['-L']).then(
+    ({ exitCode }) => exitCode === 0,
+    () => false,
   )
 }
 
@@ -103,14 +108,14 @@ export async function checkMemory(
   // On unified memory the driver counts what the page cache could give back as taken.
   const free = isOwn ? gpu.free_bytes : await availableBytes(world)
   if (free === undefined) return ok('memory', 'this system does not tell what is free')
-  const where = isOwn ? `of ${inGib(gpu.total_bytes)} on the GPU` : 'available (MemAvailable)'
-  const says = `${inGib(free)} ${where}`
+  const where = isOwn ? `of ${asSize(gpu.total_bytes)} on the GPU` : 'available (MemAvailable)'
+  const says = `${asSize(free)} ${where}`
   if (weightBytes === undefined) return ok('memory', says)
   const needed = weightBytes + SLOTS_BYTES
   if (free >= needed) return ok('memory', says)
   return warn(
     'memory',
-    `${says}; the model wants ${inGib(needed)}`,
+    `${says}; the model wants ${asSize(needed)}`,
     'end other programs (nvidia-smi, top), or set SLOTS=4',
   )
 }

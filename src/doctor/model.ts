@@ -2,7 +2,7 @@
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
-import { type Finding, fail, inGib, ok, reasonOf, warn } from './finding.ts'
+import { type Finding, fail, asSize, ok, reasonOf, warn } from './finding.ts'
 import type { Environment, FileSize, World } from './world.ts'
 
 /** What is said in speech.ogg. */
@@ -63,7 +63,7 @@ export async function checkModel(
   found: ModelFiles | undefined,
 ): Promise<Finding> {
   if (found !== undefined)
-    return ok('model', `${model}: ${inGib(found.weightBytes)} of weights in ${found.directory}`)
+    return ok('model', `${model}: ${asSize(found.weightBytes)} of weights in ${found.directory}`)
   const isOffline = ['1', 'ON', 'YES', 'TRUE'].includes((environment['HF_HUB_OFFLINE'] ?? '').toUpperCase())
   const says = `${model}: no whole model, neither in such a directory nor in the cache of the Hub`
   if (isOffline)

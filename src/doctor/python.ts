@@ -1,6 +1,7 @@
 /** Python, its packages, and whether torch was built for the device that is wanted. */
 import type { Config } from '../config.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { hasDriver } from './gpu.ts'
 import type { World } from './world.ts'
 
 /** setup.mjs does it again when its stamp is gone. */
@@ -30,11 +31,4 @@ export async function checkTorchBuild(
   if (device === 'cuda') return fail('torch', `${says}, and DEVICE=cuda asks for it`, mend)
   const hasGpu = device === 'auto' && (await hasDriver(run))
   return hasGpu ? warn('torch', `${says}, so the GPU of this machine is not used`, mend) : ok('torch', says)
-}
-
-async function hasDriver(run: World['run']): Promise<boolean> {
-  return run('nvidia-smi', ['-L']).then(
-    ({ exitCode }) => exitCode === 0,
-    () => false,
-  )
 }

@@ -2,7 +2,7 @@
 import { join } from 'node:path'
 import type { Config } from '../config.ts'
 import { readKeyFile } from '../keys/key-file.ts'
-import { type Finding, fail, inGib, ok, reasonOf, warn } from './finding.ts'
+import { type Finding, fail, asSize, ok, reasonOf, warn } from './finding.ts'
 import type { World } from './world.ts'
 
 /** `f_type` of statfs(2). */
@@ -43,14 +43,14 @@ export async function checkDisk(
   const room = freeBytes - diskReserveBytes
   const mend = 'free some of the disk of DATA_DIR, or another DATA_DIR'
   if (room <= 0) {
-    const says = `${inGib(freeBytes)} free, DISK_RESERVE_BYTES keeps ${inGib(diskReserveBytes)}: every upload gets a 507`
+    const says = `${asSize(freeBytes)} free, DISK_RESERVE_BYTES keeps ${asSize(diskReserveBytes)}: every upload gets a 507`
     return fail('disk', says, mend)
   }
-  const says = `${inGib(room)} free beyond the reserve of ${inGib(diskReserveBytes)}`
+  const says = `${asSize(room)} free beyond the reserve of ${asSize(diskReserveBytes)}`
   if (room >= maxUploadBytes) return ok('disk', says)
   return warn(
     'disk',
-    `${says}: less than one upload may have (MAX_UPLOAD_BYTES, ${inGib(maxUploadBytes)})`,
+    `${says}: less than one upload may have (MAX_UPLOAD_BYTES, ${asSize(maxUploadBytes)})`,
     mend,
   )
 }

@@ -8,6 +8,7 @@ import type { Ffmpeg } from '../audio/ffmpeg.ts'
 import type { Config } from '../config.ts'
 import { modelArguments, workerCommand } from '../engine/command.ts'
 import { createEngine } from '../engine/engine.ts'
+import type { EngineState } from '../engine/state.ts'
 import { createLog } from '../log.ts'
 import { until } from '../until.ts'
 import type { Trial } from './world.ts'
@@ -23,9 +24,13 @@ export async function transcribeTrial(config: Config, ffmpeg: Ffmpeg, signal: Ab
   undo.defer(() => rm(directory, { recursive: true, force: true }))
   const command = workerCommand(config.pythonPath, modelArguments(config), directory)
   const engine = undo.use(createEngine({ command, log: createLog('silent') }))
-  await until(engine.start(), signal)
+  const ready = engine.start()
+  ready.catch(() => {}) // it rejects, too, when we stop it because the time is over
+  await until(ready, signal).catch((error: unknown) => {
+    throw signal.aborted ? notReady(engine.state()) : error
+  })
   const state = engine.state()
-  if (state.phase !== 'ready') throw new Error(`the engine is ${state.phase}`)
+  if (state.phase !== 'ready') throw notReady(state)
 
   const startedMs = performance.now()
   const pcm = undo.use(await decode(ffmpeg, RECORDING, { directory, maxSeconds: 60 }, signal))
@@ -37,4 +42,10 @@ export async function transcribeTrial(config: Config, ffmpeg: Ffmpeg, signal: Ab
   }
   const tookSeconds = (performance.now() - startedMs) / 1000
   return { facts: state.facts, text, audioSeconds: pcm.extent.samples / SAMPLES_PER_SECOND, tookSeconds }
+}
+
+/** A child that dies again and again is not final for the engine: its last words are then what there is to say. */
+function notReady(state: EngineState): Error {
+  const why = 'message' in state ? `: ${state.message}` : ''
+  return new Error(`the engine did not become ready; it is ${state.phase}${why}`)
 }
