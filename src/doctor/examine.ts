@@ -70,7 +70,9 @@ export async function checksOf(subject: Subject, world: World): Promise<Check[]>
 
 function networkChecks({ environment, isOnline }: Subject, world: World): Check[] {
   const remote = (name: string, look: Check['look']): Check => ({ name, deadlineMs: NETWORK_MS, look })
-  const host = hostOf(environment['SITE_ADDRESS'] ?? '')
+  const siteAddress = environment['SITE_ADDRESS'] ?? ''
+  const host = hostOf(siteAddress)
+  const hasCertificate = !siteAddress.startsWith('http://')
   const seen = () =>
     isOnline ? world.publicAddress().catch(toError) : Promise.resolve(new Error('nobody was asked'))
   const known = async () => {
@@ -82,7 +84,9 @@ function networkChecks({ environment, isOnline }: Subject, world: World): Check[
     ...(host === undefined ? [] : [remote('name', async () => checkName(host, await known(), world))]),
     ...(host === undefined && !isOnline ? [] : [remote('ports', () => checkPorts(world))]),
     ...(isOnline ? [remote('router', async () => checkRouter(await seen(), world))] : []),
-    ...(host === undefined ? [] : [remote('certificate', () => checkCertificate(host, world))]),
+    ...(host === undefined || !hasCertificate
+      ? []
+      : [remote('certificate', () => checkCertificate(host, world))]),
   ]
 }
 

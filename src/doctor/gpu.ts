@@ -28,8 +28,8 @@ export async function checkDriver(
   // Of unified memory it says [N/A] or Not Supported, which is no fault.
   const size = /^\d+ MiB$/.test(memory) ? memory : 'memory not told, as with unified memory'
   const says = `${name}, driver ${version}, ${size}`
-  if (runtime === undefined) return ok('driver', says)
-  const oldest = OLDEST_DRIVER[runtime.split('.')[0] ?? ''] ?? 0
+  const oldest = OLDEST_DRIVER[runtime?.split('.')[0] ?? '']
+  if (oldest === undefined) return ok('driver', says)
   const rule = `${says}; CUDA ${runtime} needs ${oldest} or newer`
   return Number.parseFloat(version) >= oldest ? ok('driver', rule) : fail('driver', rule, INSTALL)
 }

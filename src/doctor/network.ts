@@ -22,6 +22,8 @@ const PRIVATE = new Networks([
 ])
 /** Of providers who give one public address to many (RFC 6598). Tailscale uses it, too. */
 const SHARED = new Networks(['100.64.0.0/10'])
+/** What Caddy's own authority (`tls internal`) looks like to whoever does not know it. */
+const UNKNOWN_AUTHORITY = /SELF_SIGNED|ISSUER|VERIFY_LEAF/
 /** Caddy renews with a third of the lifetime left. */
 const RENEWAL_OVERDUE = 0.2
 
@@ -54,6 +56,9 @@ export async function checkName(
   try {
     return againstSeen(host, await resolve(host), seen)
   } catch (error) {
+    // Whoever knows names does not answer, which says nothing of this one.
+    if (!isUnknownName(error))
+      return warn('name', `${host} could not be looked up: ${reasonOf(error)}`, LATER)
     const knowsOthers = await resolve(WELL_KNOWN).then(
       () => true,
       () => false,
@@ -81,7 +86,10 @@ function againstSeen(host: string, addresses: readonly string[], seen: string | 
       : ok('name', says)
   }
   if (addresses.includes(seen)) return ok('name', `${says}, as others see us`)
-  return fail('name', `${says}, and others see us as ${seen}`, `set the record of ${host} to ${seen}`)
+  const isComparable = addresses.some((address) => isIP(address) === isIP(seen))
+  const mend = `set the A record of ${host} to ${seen}`
+  if (!isComparable) return warn('name', `${says}, which nobody without IPv6 can reach`, mend)
+  return fail('name', `${says}, and others see us as ${seen}`, mend)
 }
 
 export async function checkPorts({ connects }: Pick<World, 'connects'>): Promise<Finding> {
@@ -131,12 +139,16 @@ export async function checkCertificate(
     const mend = 'docker compose logs caddy, which says why there is no new one'
     const left = validTo.getTime() - nowMs()
     if (left <= 0) return fail('certificate', `${says}: it has expired`, mend)
-    if (problem !== undefined)
-      return fail(
+    if (problem !== undefined) {
+      const isUnknown = UNKNOWN_AUTHORITY.test(problem)
+      const trust = "with tls internal, clients have to trust Caddy's root certificate; otherwise: "
+      const judge = isUnknown ? warn : fail
+      return judge(
         'certificate',
         `${says}: clients refuse it (${problem})`,
-        "with tls internal they have to trust Caddy's root; otherwise: docker compose logs caddy",
+        isUnknown ? `${trust}${mend}` : mend,
       )
+    }
     const lifetime = validTo.getTime() - validFrom.getTime()
     return left < lifetime * RENEWAL_OVERDUE
       ? warn('certificate', `${says}: it should have been renewed`, mend)
@@ -149,4 +161,8 @@ export async function checkCertificate(
       `curl -v https://${host}/livez from another network`,
     )
   }
+}
+
+function isUnknownName(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && ['ENOTFOUND', 'ENODATA'].includes(String(error.code))
 }

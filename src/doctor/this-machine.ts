@@ -1,6 +1,6 @@
 /** The world as it is: programs, files and sockets of this machine. Nothing here judges, and nothing waits without end. */
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, type Stats } from 'node:fs'
 import { lookup } from 'node:dns/promises'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
 import { connect, isIP } from 'node:net'
@@ -12,6 +12,7 @@ import { connect as connectTls } from 'node:tls'
 import { execa } from 'execa'
 import { findFfmpeg } from '../audio/ffmpeg.ts'
 import type { Config } from '../config.ts'
+import { until } from '../until.ts'
 import { parseProbe, type PythonProbe } from './python-probe.ts'
 import { transcribeTrial } from './trial-transcription.ts'
 import type { Certificate, FileSize, OwnAddress, Ran, World } from './world.ts'
@@ -22,8 +23,8 @@ const PROBE_MS = 55_000
 const ENGINE_MS = 590_000
 const NETWORK_MS = 2000
 const PYTHON_DIRECTORY = fileURLToPath(new URL('../../python/', import.meta.url))
-/** Either says which address a request came from, and nothing else. */
-const ADDRESS_TELLERS = ['https://api.ipify.org', 'https://icanhazip.com']
+/** Either says which IPv4 address a request came from, and nothing else. */
+const ADDRESS_TELLERS = ['https://api.ipify.org', 'https://ipv4.icanhazip.com']
 /** Where models come from: whoever may ask anybody may ask there. */
 const CLOCK = 'https://huggingface.co'
 
@@ -41,7 +42,7 @@ export function thisMachine(config: Config): World {
     ffmpeg,
     python: onlyOnce(() => askPython(config)),
     transcribe: onlyOnce(async () => transcribeTrial(config, await ffmpeg(), AbortSignal.timeout(ENGINE_MS))),
-    resolve: async (name) => (await lookup(name, { all: true })).map(({ address }) => address),
+    resolve: addressesOf,
     ownAddresses,
     connects,
     certificate,
@@ -70,22 +71,22 @@ async function askPython({ pythonPath, device }: Config): Promise<PythonProbe> {
 }
 
 async function filesIn(directory: string): Promise<FileSize[] | undefined> {
-  const names = await namesIn(directory)
-  const looks = names?.map(async (name) => {
-    const found = await stat(join(directory, name)).catch(() => undefined) // a link that leads nowhere
-    return found?.isFile() ? [{ name, bytes: found.size }] : []
-  })
-  return looks && (await Promise.all(looks)).flat()
+  const entries = await entriesIn(directory)
+  return entries?.flatMap(({ name, found }) => (found.isFile() ? [{ name, bytes: found.size }] : []))
 }
 
 async function directoriesIn(directory: string): Promise<string[] | undefined> {
-  const names = await namesIn(directory)
-  const looks = names?.map(async (name) => ((await stat(join(directory, name))).isDirectory() ? [name] : []))
-  return looks && (await Promise.all(looks)).flat()
+  const entries = await entriesIn(directory)
+  return entries?.flatMap(({ name, found }) => (found.isDirectory() ? [name] : []))
 }
 
-function namesIn(directory: string): Promise<string[] | undefined> {
-  return readdir(directory).catch(() => undefined)
+async function entriesIn(directory: string): Promise<{ name: string; found: Stats }[] | undefined> {
+  const names = await readdir(directory).catch(() => undefined)
+  const looks = names?.map(async (name) => {
+    const found = await stat(join(directory, name)).catch(() => undefined) // a link that leads nowhere
+    return found === undefined ? [] : [{ name, found }]
+  })
+  return looks && (await Promise.all(looks)).flat()
 }
 
 async function tryWriting(directory: string): Promise<void> {
@@ -112,6 +113,12 @@ async function tablesIn(path: string): Promise<number | undefined> {
   } finally {
     database.close()
   }
+}
+
+/** The system's own way of asking has no deadline, and waits long for name servers that do not answer. */
+async function addressesOf(name: string): Promise<string[]> {
+  const found = await until(lookup(name, { all: true }), AbortSignal.timeout(NETWORK_MS))
+  return found.map(({ address }) => address)
 }
 
 function ownAddresses(): OwnAddress[] {

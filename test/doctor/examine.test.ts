@@ -31,6 +31,7 @@ const LOCAL =
 test.each([
   ['nothing else', {}, false, ''],
   ['a name', { SITE_ADDRESS: 'stt.example.org' }, false, ' name ports certificate'],
+  ['a name behind another proxy', { SITE_ADDRESS: 'http://stt.example.org' }, false, ' name ports'],
   ['leave to ask the Internet', {}, true, ' clock ports router'],
   ['both', { SITE_ADDRESS: 'stt.example.org' }, true, ' clock name ports router certificate'],
 ])('with %s, these are the checks', async (_what, environment, isOnline, network) => {

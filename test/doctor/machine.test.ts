@@ -159,6 +159,16 @@ test.each([
   expect(finding.says).toMatch(says)
 })
 
+test('a driver is told of without a rule for a runtime that we know none of', async () => {
+  const torch = { ...cudaTorch(), cuda_version: '14.0' }
+  const world = { run: ran('NVIDIA L4, 590.44, 23034 MiB'), python: pythonWith(torch) }
+
+  expect(await checkDriver(AUTO, world)).toMatchObject({
+    state: 'ok',
+    says: 'NVIDIA L4, driver 590.44, 23034 MiB',
+  })
+})
+
 test('a driver is told of when torch is not there to ask for a runtime', async () => {
   const world = { run: ran('NVIDIA GB10, 580.126.09, [N/A]'), python: rejecting('no python') }
 

@@ -51,6 +51,7 @@ test.each([
   ['the address that others see', [PUBLIC, '2001:db8::1'], PUBLIC, 'ok'],
   ['another one', ['198.51.100.1'], PUBLIC, 'fail'],
   ['a public one, and nobody was asked', [PUBLIC], undefined, 'ok'],
+  ['an IPv6 address only', ['2001:db8::1'], PUBLIC, 'warn'],
   ['one of the home network', ['192.168.1.7'], undefined, 'warn'],
 ])('a name that leads to %s is judged', async (_what, addresses, seen, state) => {
   expect(await checkName(HOST, seen, { resolve: async () => addresses })).toMatchObject({
@@ -64,6 +65,15 @@ test('an address instead of a name is compared as it is', async () => {
 
   expect(await checkName(PUBLIC, PUBLIC, { resolve })).toMatchObject({ state: 'ok' })
   expect(await checkName('198.51.100.1', PUBLIC, { resolve })).toMatchObject({ state: 'fail' })
+})
+
+test("a name server that does not answer is not the name's fault", async () => {
+  const resolve = rejecting('The operation was aborted due to timeout')
+
+  expect(await checkName(HOST, PUBLIC, { resolve })).toMatchObject({
+    state: 'warn',
+    says: `${HOST} could not be looked up: The operation was aborted due to timeout`,
+  })
 })
 
 test('a name that nobody knows fails; where no name is known it is the network', async () => {
@@ -106,7 +116,8 @@ test.each([
   ['with weeks left', 60, undefined, 'ok', /good until 2026-04-01/],
   ['whose renewal is overdue', 10, undefined, 'warn', /should have been renewed/],
   ['that has expired', -1, 'CERT_HAS_EXPIRED', 'fail', /expired/],
-  ['that clients refuse', 60, 'SELF_SIGNED_CERT_IN_CHAIN', 'fail', /SELF_SIGNED/],
+  ['of an authority that is not known here', 60, 'SELF_SIGNED_CERT_IN_CHAIN', 'warn', /SELF_SIGNED/],
+  ['of another name', 60, 'ERR_TLS_CERT_ALTNAME_INVALID', 'fail', /ALTNAME/],
 ])('a certificate %s is judged', async (_what, daysLeft, problem, state, says) => {
   const validTo = new Date(nowMs() + daysLeft * DAY_MS)
   const validFrom = new Date(validTo.getTime() - 90 * DAY_MS)
