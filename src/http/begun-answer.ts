@@ -5,7 +5,7 @@
 import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import type { Failure } from '../failure.ts'
-import { clientLeft } from './hang-up.ts'
+import { clientLeft, whenClientLeaves } from './hang-up.ts'
 import type { LongBody } from './long-answer.ts'
 import type { HttpEnv, Parts } from './parts.ts'
 import { noAlarm, type PatientReader, setTimer } from './patience.ts'
@@ -61,13 +61,10 @@ export class BegunAnswer {
 
   /** A body that nobody has begun to read is not cancelled when its connection closes; what it holds must go all the same. */
   #endWithTheConnection(controller: Controller): void {
-    const { signal } = this.#begun.c.req.raw
     const leave = async () => {
       if (await this.#end(clientLeft())) this.#close(controller)
     }
-    if (signal.aborted)
-      void leave() // never rejects
-    else signal.addEventListener('abort', () => void leave(), { once: true })
+    whenClientLeaves(this.#begun.c, () => void leave()) // never rejects
   }
 
   async #pull(controller: Controller): Promise<void> {

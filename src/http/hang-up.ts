@@ -1,4 +1,5 @@
 /** The client's leaving, as a signal. It does not know what that ends. */
+import type { HttpBindings } from '@hono/node-server'
 import type { Context } from 'hono'
 import { Failure } from '../failure.ts'
 
@@ -8,11 +9,22 @@ import { Failure } from '../failure.ts'
  */
 export function hangUp(c: Context): AbortController {
   const controller = new AbortController()
-  const { signal } = c.req.raw
-  const leave = () => controller.abort(clientLeft(signal.reason))
-  if (signal.aborted) leave()
-  else signal.addEventListener('abort', leave, { once: true })
+  whenClientLeaves(c, (cause) => controller.abort(clientLeft(cause)))
   return controller
+}
+
+/**
+ * Node keeps the signal of each request until the request is garbage, and whatever the signal leads to with it. If that leads
+ * back to the request, neither ever is. So nothing hangs on the signal when the answer is over.
+ */
+export function whenClientLeaves(c: Context, act: (cause: unknown) => void): void {
+  const { signal } = c.req.raw
+  const leave = () => act(signal.reason)
+  if (signal.aborted) return leave()
+  signal.addEventListener('abort', leave, { once: true })
+  const { outgoing } = (c.env ?? {}) as Partial<HttpBindings>
+  // Of the same closing node-server makes the client's leaving, perhaps after us.
+  outgoing?.once('close', () => setImmediate(() => signal.removeEventListener('abort', leave)))
 }
 
 export function clientLeft(cause?: unknown): Failure {
