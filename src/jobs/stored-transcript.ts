@@ -2,30 +2,7 @@
 import { z } from 'zod'
 import type { DetectedLanguage, Transcript } from '../transcript.ts'
 import type { Blobs } from './blobs.ts'
-
-const Word = z.object({
-  word: z.string(),
-  startSeconds: z.number(),
-  endSeconds: z.number(),
-  probability: z.number(),
-})
-
-const TokenLogprob = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(z.number()) })
-
-const Segment = z.object({
-  id: z.number(),
-  seek: z.number(),
-  startSeconds: z.number(),
-  endSeconds: z.number(),
-  text: z.string(),
-  tokens: z.array(z.number()),
-  temperature: z.number(),
-  avgLogprob: z.number(),
-  compressionRatio: z.number(),
-  noSpeechProb: z.number(),
-  words: z.array(Word).exactOptional(),
-  logprobs: z.array(TokenLogprob).exactOptional(),
-})
+import { StoredSegment } from './stored-segment.ts'
 
 const Judged = z.object({
   reason: z.string(),
@@ -41,7 +18,7 @@ const StoredTranscript = z.object({
   languageProbability: z.number().exactOptional(),
   durationSeconds: z.number(),
   promptTokens: z.number(),
-  segments: z.array(Segment),
+  segments: z.array(StoredSegment),
   dropped: z.array(Judged),
   warnings: z.array(Judged),
 }) satisfies z.ZodType<Transcript>

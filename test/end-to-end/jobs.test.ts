@@ -4,11 +4,11 @@ import { join } from 'node:path'
 import { text as textOf } from 'node:stream/consumers'
 import OpenAI from 'openai'
 import { Webhook } from 'standardwebhooks'
-import * as tus from 'tus-js-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { startWeb } from '../fetching/web-server.ts'
 import { formOf, jobClient, type ReadEvent, recording, type ToldJob } from './job-client.ts'
 import { AUDIO, repeated, type RunningServer, startServer } from './server.ts'
+import { uploadByTus } from './tus-upload.ts'
 
 const SECRET = 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw'
 let server: RunningServer
@@ -153,7 +153,7 @@ test('OpenAI’s SDK has a job made of its request, or waits a while for the ans
 })
 
 test('an upload by tus becomes one job, however often it is handed in under one key', async () => {
-  const upload_id = await uploadByTus(await readFile(join(AUDIO, 'da.wav')))
+  const upload_id = await uploadByTus(server.url, await readFile(join(AUDIO, 'da.wav')))
   tusUpload = upload_id
   const key = { 'idempotency-key': 'the-tus-upload' }
   const order = () => client.post('/v1/jobs', formOf(undefined, { ...DA, upload_id }), key)
@@ -217,17 +217,4 @@ test('nothing is left of jobs that are deleted, and the server ends in order', a
 
 function isDatabase(path: string): boolean {
   return /\/jobs\/jobs\.sqlite[^/]*$/.test(path)
-}
-
-function uploadByTus(bytes: Buffer): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const upload: tus.Upload = new tus.Upload(bytes, {
-    endpoint: `${server.url}/uploads`,
-    chunkSize: 30_000,
-    metadata: { filename: 'da.wav' },
-    onError: reject,
-    onSuccess: () => resolve(upload.url?.split('/').at(-1) ?? ''),
-  })
-  upload.start()
-  return promise
 }

@@ -2,9 +2,9 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import OpenAI, { toFile } from 'openai'
-import * as tus from 'tus-js-client'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { AUDIO, plainWords, type RunningServer, startServer, truthOf } from './server.ts'
+import { uploadByTus } from './tus-upload.ts'
 
 let server: RunningServer
 beforeAll(async () => {
@@ -29,7 +29,7 @@ test('uploads by tus and in parts are heard like the file itself, and lie where 
     halves.map(async (half) => uploads.parts.create(id, { data: await toFile(half, 'part') })),
   )
   await uploads.complete(id, { part_ids: parts.map((part) => part.id) })
-  const byTus = await uploadByTus(bytes)
+  const byTus = await uploadByTus(server.url, bytes)
 
   const heard = await Promise.all([id, byTus].map(transcribed))
 
@@ -39,19 +39,6 @@ test('uploads by tus and in parts are heard like the file itself, and lie where 
   expect(left.filter((path) => path.endsWith('/content'))).toHaveLength(2)
   expect(left.every((path) => path.includes('/uploads/'))).toBe(true)
 })
-
-function uploadByTus(bytes: Buffer): Promise<string> {
-  const { promise, resolve, reject } = Promise.withResolvers<string>()
-  const upload: tus.Upload = new tus.Upload(bytes, {
-    endpoint: `${server.url}/uploads`,
-    chunkSize: 30_000,
-    metadata: { filename: 'da.wav' },
-    onError: reject,
-    onSuccess: () => resolve(upload.url?.split('/').at(-1) ?? ''),
-  })
-  upload.start()
-  return promise
-}
 
 async function transcribed(upload_id: string): Promise<string> {
   const body = new FormData()
