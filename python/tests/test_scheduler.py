@@ -145,56 +145,65 @@ def test_nobody_gets_more_than_half_of_the_slots_while_others_wait():
 
 def test_alone_again_a_request_may_hold_more_than_half():
     scheduler = scheduler_with(8, r1=100, r2=1)
-    assert Counter(name for name, _ in take(scheduler)) == {"r1": 5, "r2": 1}
+    inside = [item for _ in range(9) for item in take(scheduler, 1)]
+    assert Counter(name for name, _ in inside) == {"r1": 5, "r2": 1}
 
     leave(scheduler, 2)
 
     assert take(scheduler) == [("r1", 5)]
 
 
-def test_while_a_short_request_is_decoded_long_ones_enter_at_intervals():
+def test_while_a_short_request_is_decoded_long_ones_enter_one_at_a_time():
     scheduler = Scheduler(8)
     served_before(scheduler, 1)
     scheduler.add(2, items_of("r2", 1))
     take(scheduler, 1)
-    scheduler.calls_between_long = 3
+    assert scheduler.somebody_short_is_inside()
 
-    entered = [len(scheduler.take(4)) for _ in range(7)]
-
-    assert entered == [1, 0, 0, 1, 0, 0, 1]
-
-
-def test_when_the_short_request_has_left_nobody_waits_any_longer():
-    scheduler = Scheduler(8)
-    served_before(scheduler, 1)
-    scheduler.add(2, items_of("r2", 1))
-    take(scheduler, 1)
-    scheduler.calls_between_long = 100
-    assert len(scheduler.take(4)) == 1
+    assert [len(scheduler.take(4)) for _ in range(2)] == [1, 1]
 
     leave(scheduler, 2)
 
+    assert not scheduler.somebody_short_is_inside()
     assert len(scheduler.take(4)) == 4
 
 
 @pytest.mark.parametrize("count", [3, 50])
-def test_a_request_of_more_than_two_windows_makes_nobody_wait(count):
+def test_a_request_of_more_than_two_windows_is_not_short(count):
     scheduler = scheduler_with(8, r1=count)
+
     take(scheduler, 3)
-    scheduler.calls_between_long = 100
-    served_before(scheduler, 2)
 
-    assert len(scheduler.take(2)) == 2
+    assert not scheduler.somebody_short_is_inside()
 
 
-def test_a_newcomer_does_not_wait_for_a_short_request_s_end():
+def test_who_asks_for_others_than_the_short_one_itself_hears_of_others():
     scheduler = scheduler_with(8, r1=1)
     take(scheduler)
-    scheduler.calls_between_long = 100
 
-    scheduler.add(2, items_of("r2", 5))
+    assert scheduler.somebody_short_is_inside(besides=[2])
+    assert not scheduler.somebody_short_is_inside(besides=[1])
 
-    assert take(scheduler, 1) == [("r2", 0)]
+
+def test_newcomers_alone_can_be_asked_for_and_the_others_keep_their_turn():
+    scheduler = Scheduler(8)
+    served_before(scheduler, 1)
+    assert scheduler.take(4, only_newcomers=True) == []
+
+    scheduler.add(2, items_of("r2", 2))
+
+    assert scheduler.take(4, only_newcomers=True) == [(2, ("r2", 0))]
+    assert {request for request, _ in scheduler.take(4)} == {1, 2}
+
+
+def test_a_request_is_new_until_its_second_item_has_been_handed_out():
+    scheduler = scheduler_with(8, r1=2)
+
+    take(scheduler, 1)
+    assert scheduler.is_new(1)
+    take(scheduler, 1)
+    assert not scheduler.is_new(1)
+    assert not scheduler.is_new(99)
 
 
 def test_a_source_is_read_only_one_item_ahead():
@@ -397,14 +406,14 @@ def test_waiting_items_are_counted_as_far_as_they_are_known():
 class AnyOrderOfEvents(RuleBasedStateMachine):
     """Nothing is lost, nothing is handed out twice, order is kept, slots are enough for all."""
 
-    @initialize(slots=st.integers(1, 9), pace=st.integers(0, 6))
-    def begin(self, slots, pace):
+    @initialize(slots=st.integers(1, 9))
+    def begin(self, slots):
         self.scheduler = Scheduler(slots)
-        self.scheduler.calls_between_long = pace
         self.number = 0
         self.expected = {}  # request → items that have yet to come, in order
         self.hidden = {}  # request → items its source does not have yet
         self.held = []  # (request, item) in slots
+        self.served = set()
 
     def source(self, visible, hidden):
         while visible or hidden:
@@ -428,12 +437,15 @@ class AnyOrderOfEvents(RuleBasedStateMachine):
         visible.append(hidden.popleft())
         self.scheduler.renew(request)
 
-    @rule(limit=st.integers(0, 5))
-    def take(self, limit):
+    @rule(limit=st.integers(0, 5), only_newcomers=st.booleans())
+    def take(self, limit, only_newcomers=False):
         before = len(self.held)
-        taken = self.scheduler.take(limit)
+        taken = self.scheduler.take(limit, only_newcomers=only_newcomers)
         assert len(taken) <= limit
         for request, item in taken:
+            if only_newcomers:
+                assert request not in self.served
+            self.served.add(request)
             assert self.expected[request].popleft() == item
             self.held.append((request, item))
         assert len(self.held) <= max(self.scheduler.slots, before)

@@ -15,7 +15,7 @@ import platform
 import re
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.prompting import tell
 from whisper_worker.protocol import ModelIdentity, Ready
 from whisper_worker.speech_listener import SpeechListener
-from whisper_worker.speech_model import Decoded, DecodeRow, Ended, Spoken, TimedWord
+from whisper_worker.speech_model import Decoded, DecodeRow, EncoderPass, Ended, Spoken, TimedWord
 from whisper_worker.vad import Window
 
 WORD_SECONDS = 0.5
@@ -70,6 +70,9 @@ class FakeModel:
     def spell(self, token: int) -> bytes:
         return f" ord{token}".encode()
 
+    def begin_encoding(self, windows: Sequence[npt.NDArray[np.float32]]) -> EncoderPass:
+        return _WholePass(lambda: self.encode(windows))
+
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
         if len(self._taken) + len(windows) > self.slots:
             raise ValueError("more windows than free slots")
@@ -111,6 +114,19 @@ class FakeModel:
             no_speech_prob=0.01,
             words=words if row.word_timestamps else None,
         )
+
+
+class _WholePass:
+    """In one piece."""
+
+    def __init__(self, encode: Callable[[], list[object]]) -> None:
+        self._encode = encode
+
+    def advance(self) -> list[object]:
+        return self._encode()
+
+    def close(self) -> None:
+        pass
 
 
 def _words(window: Window) -> tuple[TimedWord, ...]:

@@ -10,9 +10,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import assert_never
 
-from whisper_worker.admission import admit
+from whisper_worker.entrance import Entrance
 from whisper_worker.failures import FatalFailure, OutOfMemory, WorkerFailure
 from whisper_worker.opening import open_recording
+from whisper_worker.pace import Pace
 from whisper_worker.protocol import (
     Cancel,
     Cancelled,
@@ -31,8 +32,6 @@ from whisper_worker.speech_model import Ended, SpeechModel, Spoken
 from whisper_worker.stdio import Inbox, LoopRequest
 from whisper_worker.wire_format import ProtocolError
 
-_SMOOTHED_STEPS = 8
-
 
 class Loop:
     """Every request that carries an id is answered exactly once."""
@@ -44,6 +43,7 @@ class Loop:
         send: Callable[[Message], None],
         spool: Path,
         pulse: Pulse | None = None,
+        clock: Callable[[], float] = time.perf_counter,
     ) -> None:
         self._model = model
         self._inbox = inbox
@@ -54,15 +54,17 @@ class Loop:
         self._open: dict[int, Recording] = {}
         self._inside: dict[object, WindowJob] = {}  # encoded window → whose it is
         self._pulse = pulse or Pulse()
-        self._step_seconds = 0.0  # of the last ones, smoothed: a GPU's come in fits and starts
+        self._pace = Pace()
+        self._entrance = Entrance(model, self._scheduler, self._pace, self, clock)
+        self._clock = clock
 
     def run(self) -> None:
         """Returns when Node wants it to end; raises FatalFailure when it cannot go on."""
         while self._read_inbox():
             for recording in self._listening():
                 self._renew(recording)
-            self._admit_windows()
-            self._step()
+            if not self._entrance.encode_piece():
+                self._step()
             self._pulse.turns += 1
         self.abandon()
 
@@ -75,7 +77,12 @@ class Loop:
     def _read_inbox(self) -> bool:
         """Take in all that waits; with nothing to do, wait for something. False: the end."""
         while True:
-            has_work = bool(self._inside or self._scheduler.has_waiting or self._listening())
+            has_work = bool(
+                self._inside
+                or not self._entrance.is_empty
+                or self._scheduler.has_waiting
+                or self._listening()
+            )
             self._pulse.requests = len(self._open)
             self._pulse.windows_waiting = self._scheduler.waiting_count
             self._pulse.is_working = has_work
@@ -115,14 +122,14 @@ class Loop:
                 self._scheduler.cancel(request.id)  # it failed at its first window
             self._finish_if_spent(recording)
         except Exception as error:
-            self._fail(request.id, error)
+            self.fail(request.id, error)
 
     def _failing_softly(self, recording: Recording) -> Iterator[WindowJob | None]:
         """A recording whose windows cannot be found fails alone, not the step that asked."""
         try:
             yield from recording.jobs()
         except Exception as error:
-            self._fail(recording.request.id, error)
+            self.fail(recording.request.id, error)
 
     def _grow(self, news: PcmGrown) -> None:
         recording = self._open.get(news.id)
@@ -131,7 +138,7 @@ class Loop:
         try:
             recording.grow(news.samples, news.is_complete)
         except WorkerFailure as error:
-            self._fail(news.id, error)
+            self.fail(news.id, error)
             return
         self._renew(recording)
 
@@ -150,59 +157,27 @@ class Loop:
         self._open.pop(request, None)
         self._pulse.requests = len(self._open)
         self._scheduler.cancel(request)
+        self._entrance.forget(request)
         for encoded, job in list(self._inside.items()):
             if job.recording.request.id == request:
                 self._model.release(encoded)
                 del self._inside[encoded]
 
-    def _admit_windows(self) -> None:
-        taken = self._scheduler.take(self._model.windows_per_encode)
-        if not taken:
-            return
-        began = time.perf_counter()
-        # The last first, so that a request's windows keep their order.
-        for job in reversed(self._enter([job for _, job in taken])):
-            self._scheduler.put_back(job.recording.request.id, job)
-        # An encoder pass makes every row wait: no more of them than the steps they delay.
-        passes = (time.perf_counter() - began) / max(self._step_seconds, 1e-4)
-        self._scheduler.calls_between_long = min(round(passes), 256)
+    @property
+    def windows_inside(self) -> int:
+        return len(self._inside)
 
-    def _enter(self, jobs: list[WindowJob]) -> list[WindowJob]:
-        """Admit windows. Where that fails it is tried in halves, so only the guilty one fails.
+    def seat(self, job: WindowJob) -> None:
+        if job.encoded is None:
+            self._leave(job)
+        else:
+            self._inside[job.encoded] = job
+            self._renew(job.recording)
 
-        Answers those that do not fit beside the others, and may when these have left.
-        """
-        jobs = [job for job in jobs if self._is_open(job)]
-        if not jobs:
-            return []
-        try:
-            admit(self._model, jobs)
-        except FatalFailure:
-            raise
-        except Exception as error:
-            return self._enter_in_halves(jobs, error)
-        for job in jobs:
-            if job.encoded is None:
-                self._leave(job)
-            else:
-                self._inside[job.encoded] = job
-                self._renew(job.recording)
-        return []
-
-    def _is_open(self, job: WindowJob) -> bool:
+    def is_open(self, job: WindowJob) -> bool:
         return self._open.get(job.recording.request.id) is job.recording
 
-    def _enter_in_halves(self, jobs: list[WindowJob], error: Exception) -> list[WindowJob]:
-        if len(jobs) > 1:
-            middle = len(jobs) // 2
-            return self._enter(jobs[:middle]) + self._enter(jobs[middle:])
-        if isinstance(error, OutOfMemory) and self._inside:
-            self._lower_slots(len(self._inside))
-            return jobs
-        self._fail(jobs[0].recording.request.id, error)
-        return []
-
-    def _lower_slots(self, slots: int) -> None:
+    def lower_slots(self, slots: int) -> None:
         self._room.shrink(slots)
         self._scheduler.slots = self._room.slots
         print(f"out of memory: {self._room.slots} slots for a while", file=sys.stderr)
@@ -215,7 +190,7 @@ class Loop:
     def _step(self) -> None:
         if not self._inside:
             return
-        began = time.perf_counter()
+        began = self._clock()
         try:
             events = self._model.step()
         except FatalFailure:
@@ -227,8 +202,8 @@ class Loop:
         self._pulse.rows += len(self._inside)
         self._room.step()
         self._scheduler.slots = self._room.slots
-        seconds = time.perf_counter() - began
-        self._step_seconds += (seconds - self._step_seconds) / _SMOOTHED_STEPS
+        seconds = self._clock() - began
+        self._pace.stepped(seconds)
         share = seconds / len(self._inside)
         for job in self._inside.values():
             job.recording.decode_seconds += share
@@ -240,9 +215,9 @@ class Loop:
         jobs = list(self._inside.values())
         if not isinstance(error, OutOfMemory) or len(jobs) == 1:
             for request in {job.recording.request.id for job in jobs}:
-                self._fail(request, error)
+                self.fail(request, error)
             return
-        self._lower_slots(len(jobs) // 2)
+        self.lower_slots(len(jobs) // 2)
         for job in reversed(jobs):
             self._model.release(job.encoded)
             job.encoded = None
@@ -259,7 +234,7 @@ class Loop:
             self._note(job, event)
             messages = list(recording.take_messages())
         except Exception as error:  # only this recording's text is not what we expected
-            self._fail(recording.request.id, error)
+            self.fail(recording.request.id, error)
             return
         for message in messages:
             self._send(message)
@@ -280,7 +255,7 @@ class Loop:
             self._forget(request)
             self._send(recording.report())
 
-    def _fail(self, request: int, error: Exception) -> None:
+    def fail(self, request: int, error: Exception) -> None:
         self._forget(request)
         match error:
             case WorkerFailure():

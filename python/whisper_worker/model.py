@@ -3,6 +3,7 @@
 # pyright: basic
 from __future__ import annotations
 
+import math
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,8 +16,10 @@ from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
 from whisper_worker.detector import ChosenDetector
 from whisper_worker.device import Placement
+from whisper_worker.encoder_pass import encode
 from whisper_worker.failures import FatalFailure, OutOfMemory
 from whisper_worker.mel import LogMel
+from whisper_worker.pieces import Pieces, run_for, run_to_end
 from whisper_worker.prompting import tell
 from whisper_worker.protocol import ModelIdentity, Ready
 from whisper_worker.repair import GenerationFacts
@@ -24,12 +27,15 @@ from whisper_worker.slot_decoding import SlotDecoder
 from whisper_worker.slot_text import EncodedWindow
 from whisper_worker.slots import Slots
 from whisper_worker.speech_listener import SpeechListener
-from whisper_worker.speech_model import DecodeRow, Ended, Spoken
+from whisper_worker.speech_model import DecodeRow, EncoderPass, Ended, Spoken
 from whisper_worker.tokens import TokenBytes
 from whisper_worker.vad import Window
 
 # One window keeps a GB10 busy for 35 ms (computed, CUDA_NOTES.md), and every row waits for it.
 _CUDA_WINDOWS_PER_ENCODE = 2
+# On a CPU a pass takes a second (whisper-small's shape) to a quarter of a minute, and may be
+# stopped after each layer. Layers that are quicker than this go together.
+_CPU_PIECE_SECONDS = 0.05
 
 
 class WhisperModel:
@@ -68,6 +74,8 @@ class WhisperModel:
         )
         # A CPU encodes two windows no faster than one after the other.
         self.windows_per_encode = _CUDA_WINDOWS_PER_ENCODE if is_cuda else 1
+        # A GPU's whole pass is shorter than one layer on most CPUs.
+        self._piece_seconds = math.inf if is_cuda else _CPU_PIECE_SECONDS
 
     @property
     def languages(self) -> tuple[str, ...]:
@@ -126,12 +134,20 @@ class WhisperModel:
 
     @torch.inference_mode()
     def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
-        """One pass of the encoder; the keys and values it gives go straight into slots."""
+        """One pass of the encoder at once."""
+        with _device_problems():
+            return run_to_end(self._encode(windows))
+
+    def begin_encoding(self, windows: Sequence[npt.NDArray[np.float32]]) -> EncoderPass:
+        return _EncoderPass(self._encode(windows), self._piece_seconds)
+
+    def _encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> Pieces[list[object]]:
+        """The keys and values that a pass of the encoder gives go straight into slots."""
         if len(windows) > self._decoder.free_slots:
             raise ValueError(f"{len(windows)} windows, {self._decoder.free_slots} free slots")
-        with _device_problems():
-            features = self._log_mel(windows).to(self._placement.dtype)
-            return [*self._decoder.take(self.network.model.encoder(features).last_hidden_state)]
+        features = self._log_mel(windows).to(self._placement.dtype)
+        outputs = yield from encode(self.network.model.encoder, features)
+        return [*(yield from self._decoder.taking([*outputs]))]
 
     @torch.inference_mode()
     def rehearse(self) -> None:
@@ -165,6 +181,22 @@ class WhisperModel:
 
     def release(self, encoded: object) -> None:
         self._decoder.release(_encoded(encoded))
+
+
+class _EncoderPass:
+    """Not the generator itself: inference mode belongs to each piece, not to what runs between."""
+
+    def __init__(self, pieces: Pieces[list[object]], piece_seconds: float) -> None:
+        self._pieces = pieces
+        self._piece_seconds = piece_seconds
+
+    @torch.inference_mode()
+    def advance(self) -> list[object] | None:
+        with _device_problems():
+            return run_for(self._piece_seconds, self._pieces)
+
+    def close(self) -> None:
+        self._pieces.close()
 
 
 def _encoded(window: object) -> EncodedWindow:

@@ -7,7 +7,7 @@ nobody is passed over for ever.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
@@ -66,14 +66,10 @@ class Scheduler(Generic[Item]):
 
     def __init__(self, slots: int) -> None:
         self.slots = slots
-        # While a short request is in the slots, so many calls of `take` pass between two items of
-        # requests that have been served before: each costs an encoder pass, which all wait for.
-        self.calls_between_long = 0
         self._lines: dict[int, _Line[Item]] = {}
         self._newcomers: deque[int] = deque()
         self._turns: deque[int] = deque()
         self._newcomers_in_a_row = 0
-        self._calls_to_wait = 0
 
     def add(self, request: int, source: Iterator[Item | None]) -> None:
         """Queue a request. `source` is read one item ahead of what is handed out, never further.
@@ -113,21 +109,27 @@ class Scheduler(Generic[Item]):
             if request in queue:
                 queue.remove(request)
 
-    def take(self, limit: int) -> list[tuple[int, Item]]:
-        """Up to `limit` (request, item) pairs, which are in slots from now on."""
-        self._calls_to_wait = max(0, self._calls_to_wait - 1)
+    def take(self, limit: int, *, only_newcomers: bool = False) -> list[tuple[int, Item]]:
+        """Up to `limit` (request, item) pairs, which are in slots from now on.
+
+        While a short request is in the slots, at most one item of those that have been served
+        before: each costs an encoder pass, which all wait for.
+        """
         taken: list[tuple[int, Item]] = []
         while len(taken) < limit and self._held < self.slots:
-            request = self._pick()
+            request = self._pick(only_newcomers)
             if request is None:
                 break
             taken.append((request, self._lines[request].take()))
             self._renew_turn(request)
+            if not self.is_new(request) and self.somebody_short_is_inside():
+                only_newcomers = True  # one such pass after the other
         return taken
 
-    def _pick(self) -> int | None:
+    def _pick(self, only_newcomers: bool) -> int | None:
         """The next request, removed from its queue."""
-        long = next((request for request in self._turns if self._may_take_more(request)), None)
+        turns = () if only_newcomers else self._turns
+        long = next((request for request in turns if self._may_take_more(request)), None)
         has_patience = long is None or self._newcomers_in_a_row < _PATIENCE
         if self._newcomers and has_patience:
             self._newcomers_in_a_row = 0 if long is None else self._newcomers_in_a_row + 1
@@ -135,14 +137,10 @@ class Scheduler(Generic[Item]):
         self._newcomers_in_a_row = 0
         if long is not None:
             self._turns.remove(long)
-            if self._somebody_short_is_inside:
-                self._calls_to_wait = self.calls_between_long
         return long
 
     def _may_take_more(self, request: int) -> bool:
         held = self._lines[request].held
-        if self._calls_to_wait > 0 and self._somebody_short_is_inside:
-            return False
         if held == 0:
             return True
         reserved = self.slots // _SLOTS_PER_RESERVED
@@ -151,9 +149,15 @@ class Scheduler(Generic[Item]):
         others_wait = len(self._newcomers) + len(self._turns) > 1
         return not others_wait or held < -(-self.slots // 2)
 
-    @property
-    def _somebody_short_is_inside(self) -> bool:
-        return any(line.is_about_to_finish for line in self._lines.values())
+    def is_new(self, request: int) -> bool:
+        """One item of it has been handed out, and nothing before."""
+        line = self._lines.get(request)
+        return line is not None and line.served == 1
+
+    def somebody_short_is_inside(self, besides: Collection[int] = ()) -> bool:
+        """Whoever encodes for others meanwhile makes somebody wait for an answer."""
+        lines = self._lines.items()
+        return any(line.is_about_to_finish for request, line in lines if request not in besides)
 
     @property
     def _held(self) -> int:

@@ -8,6 +8,7 @@ two. It knows no requests and no tokens.
 # pyright: basic
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -122,8 +123,11 @@ class SlotCache(EncoderDecoderCache):
             layer.keys = keys[rows]  # pyright: ignore[reportAttributeAccessIssue]
             layer.values = values[rows]  # pyright: ignore[reportAttributeAccessIssue]
 
-    def fill(self, slot: int, encoder_output: torch.Tensor) -> None:
-        """Encoder output of one window, (1500, width of the model): its keys and values, once."""
+    def filling(self, slot: int, encoder_output: torch.Tensor) -> Iterator[None]:
+        """Encoder output of one window, (1500, width of the model): its keys and values, once.
+
+        Layer by layer: for large-v3 all of them are an eighth of an encoder pass.
+        """
         for index, layer in enumerate(self._decoder_layers):
             attention = layer.encoder_attn
             # (1500, model width) → (heads, 1500, head width)
@@ -131,6 +135,7 @@ class SlotCache(EncoderDecoderCache):
             values = attention.v_proj(encoder_output[None])[0].view(-1, self._heads, self._width)
             self._cross_keys[index][slot] = keys.transpose(0, 1)
             self._cross_values[index][slot] = values.transpose(0, 1)
+            yield
 
     def move(self, source: int, target: int, length: int) -> None:
         """A row goes to another slot, with `length` positions of its own past."""

@@ -23,6 +23,7 @@ from whisper_worker.decoded_text import (
 from whisper_worker.guards import needs_fallback
 from whisper_worker.loops import is_looping
 from whisper_worker.on_its_way import OnItsWay
+from whisper_worker.pieces import Pieces, run_to_end
 from whisper_worker.repair import GenerationFacts
 from whisper_worker.sampling import row_seed
 from whisper_worker.slot_alignment import Heard, Listened, SlotAligner
@@ -75,13 +76,17 @@ class SlotDecoder:
 
     def take(self, encoder_outputs: Sequence[torch.Tensor]) -> list[EncodedWindow]:
         """Each output, (1500, width), takes the lowest free slot; all of them or none."""
+        return run_to_end(self.taking(encoder_outputs))
+
+    def taking(self, encoder_outputs: Sequence[torch.Tensor]) -> Pieces[list[EncodedWindow]]:
+        """The same in pieces. Steps may go on between them: what is not begun is nobody's row."""
         taken: list[EncodedWindow] = []
         try:
             for output in encoder_outputs:
                 slot = self._places.index(None)
-                self._slots.fill(slot, output)
                 taken.append(EncodedWindow(slot))
                 self._places[slot] = taken[-1]
+                yield from self._slots.filling(slot, output)
         except BaseException:
             for encoded in taken:
                 self.release(encoded)

@@ -7,7 +7,7 @@ tokens and positions; what a row means, when it has ended and what follows is sl
 # pyright: basic
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -111,9 +111,14 @@ class Slots:
         self._begin_bias[begin] = -torch.inf
         self._stamped = torch.zeros(self.count, dtype=torch.long, device=device)
 
+    def filling(self, slot: int, encoder_output: torch.Tensor) -> Iterator[None]:
+        """The encoder output of one window, (1500, model width), takes a slot, piece by piece."""
+        return self._cache.filling(slot, encoder_output)
+
     def fill(self, slot: int, encoder_output: torch.Tensor) -> None:
-        """The encoder output of one window, (1500, model width), takes a slot."""
-        self._cache.fill(slot, encoder_output)
+        """The same at once."""
+        for _ in self.filling(slot, encoder_output):
+            pass
 
     def first_logits(self, first: int, count: int) -> torch.Tensor:
         """After <|startoftranscript|> alone: (count, vocabulary). Leaves nothing behind."""

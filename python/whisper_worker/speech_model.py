@@ -81,6 +81,22 @@ class Ended:
     decoded: Decoded
 
 
+class EncoderPass(Protocol):
+    """Some windows on their way into slots. Other passes and steps may go between its pieces."""
+
+    def advance(self) -> list[object] | None:
+        """One piece, not longer than others can wait. After the last, the windows in their slots.
+
+        Raises ValueError when there are more windows than free slots. When it raises, no slot is
+        taken and the pass is over.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give it up: it leaves nothing behind."""
+        ...
+
+
 class SpeechModel(Protocol):
     @property
     def languages(self) -> tuple[str, ...]:
@@ -111,11 +127,10 @@ class SpeechModel(Protocol):
         """A token's bytes: text, or a part of a character."""
         ...
 
-    def encode(self, windows: Sequence[npt.NDArray[np.float32]]) -> list[object]:
-        """Windows of at most 30 s of 16 kHz samples each take a free slot and are encoded.
+    def begin_encoding(self, windows: Sequence[npt.NDArray[np.float32]]) -> EncoderPass:
+        """Windows of at most 30 s of 16 kHz samples each will be encoded and take a free slot.
 
-        Raises ValueError when there are more windows than free slots. When it raises, no slot is
-        taken.
+        Nothing is computed yet.
         """
         ...
 
