@@ -4,7 +4,7 @@ import pytest
 from conftest import detect_language, put_pcm, tone, transcribe
 from slow_models import WordByWord
 
-from whisper_worker.admission import admit
+from whisper_worker.admission import Admission, admit
 from whisper_worker.audio import PcmFile
 from whisper_worker.energy_vad import EnergyListener
 from whisper_worker.recording import Recording
@@ -98,3 +98,33 @@ def test_when_anything_fails_no_window_has_a_slot_and_all_can_be_admitted_again(
     for job in jobs:
         admit(again, [job])
     assert len(again.rows) == 2
+
+
+def test_a_request_that_is_given_up_on_its_way_in_leaves_the_others_of_its_pass(first_job):
+    model = Counting()
+    given_up, wanted = first_job(language="da", id=1), first_job(language="de", id=2)
+    admission = Admission(model, [given_up, wanted])
+
+    assert not admission.abandon(1)
+    assert admission.advance()
+
+    assert [row.language for row in model.rows] == ["de"]
+    assert (given_up.encoded, admission.jobs) == (None, [wanted])
+    assert model.free_slots == model.slots - 1
+
+
+def test_a_pass_that_nobody_wants_any_more_is_over_also_before_it_has_begun(first_job):
+    model = Counting()
+    admission = Admission(model, [first_job(language="da", id=1), first_job(id=2)])
+
+    assert [admission.abandon(1), admission.abandon(2)] == [False, True]
+    assert model.calls == []
+
+
+def test_only_a_pass_without_newcomers_gives_way(first_job):
+    model = Counting()
+    old, new = first_job(id=1), first_job(id=2)
+
+    assert Admission(model, [old], served_before={1}).gives_way
+    assert not Admission(model, [old, new], served_before={1}).gives_way
+    assert not Admission(model, [new]).gives_way
