@@ -8,6 +8,7 @@ import { ApiKeys, readApiKeys } from './api-keys.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
 import { JOB_SETTINGS, type JobConfig, jobConfigOf } from './job-settings.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
+import { problemOf, withSecretFiles } from './secret-files.ts'
 import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
 import { TRACING_SETTINGS } from './tracing-settings.ts'
 
@@ -221,8 +222,9 @@ type Value<Name extends SettingName> = z.output<(typeof SETTINGS)[Name]['schema'
  *
  * @throws Error naming every setting that is wrong, its value and what is allowed, one a line.
  */
-export function readConfig(environment: Readonly<Record<string, string | undefined>> = process.env): Config {
+export function readConfig(given: Readonly<Record<string, string | undefined>> = process.env): Config {
   const problems: string[] = []
+  const environment = withSecretFiles(given, problems)
   const read = <Name extends SettingName>(name: Name): Value<Name> => {
     const raw = environment[name] || SETTINGS[name].fallback
     const parsed = SETTINGS[name].schema.safeParse(raw)
@@ -281,11 +283,6 @@ export function readConfig(environment: Readonly<Record<string, string | undefin
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
-}
-
-/** A URL may hold a password, and this goes to the log. */
-function problemOf(name: SettingName, raw: string, message = 'not allowed'): string {
-  return `${name}=${name === 'QUEUE_URL' ? '…' : raw}: ${message}`
 }
 
 /** Of the command that makes keys, too: it must not need the other settings to be right. */
