@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
+import { provideCompose } from './compose-client.mjs'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python')
@@ -202,13 +203,17 @@ function unpackBrowser() {
   })
 }
 
-/** Programs for tests that neither npm nor PyPI has, out of Debian's packages: nothing is installed, and nobody has to be root. */
-function unpackFromDebian(directory, packages, unpack) {
+/**
+ * Programs for tests that neither npm nor PyPI has, out of Debian's packages: nothing is installed, and nobody has to be root.
+ *
+ * @param options more for apt, such as lists of its own
+ */
+function unpackFromDebian(directory, packages, unpack, options = '') {
   rmSync(directory, { recursive: true, force: true })
   mkdirSync(directory, { recursive: true })
   const inside = (script) => ask('sh', ['-c', `cd "$0" && ${script}`, directory]) !== undefined
   // As root apt downloads as another user, who may not write here. Without a network it must not try for minutes.
-  const apt = 'apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=0 -o Acquire::http::Timeout=20'
+  const apt = `apt-get -q -o APT::Sandbox::User=root -o Acquire::Retries=0 -o Acquire::http::Timeout=20 ${options}`
   const download = () => inside(`${apt} download ${packages.join(' ')}`)
   const isThere = download() || (inside(`${apt} update`) && download())
   return isThere && inside(`${unpack} && rm *.deb`)
@@ -261,6 +266,7 @@ try {
     unpackBrowser()
     providePromtool()
     provideRedis()
+    provideCompose({ directory: join(STAMPS, 'compose'), ask, say, unpackFromDebian })
   }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem
