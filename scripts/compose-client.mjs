@@ -43,7 +43,7 @@ function debian13(mirror, directory) {
   writeFileSync(join(directory, 'sources.list'), `deb [signed-by=${KEYRING}] ${mirror} trixie main\n`)
   const places = {
     'Dir::Etc::SourceList': join(directory, 'sources.list'),
-    'Dir::Etc::SourceParts': '/dev/null',
+    'Dir::Etc::SourceParts': join(directory, 'none'),
     'Dir::State::Lists': join(directory, 'lists'),
     'Dir::Cache': directory,
   }

@@ -231,15 +231,6 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
     if (!parsed.success) problems.push(problemOf(name, raw, parsed.error.issues[0]?.message))
     return parsed.data as Value<Name>
   }
-  const readKeys = (): ApiKeys => {
-    try {
-      return readApiKeys(read('API_KEYS'), read('API_KEYS_FILE'))
-    } catch (error) {
-      problems.push(error instanceof Error ? error.message : String(error))
-      return new ApiKeys()
-    }
-  }
-
   const config: Config = {
     model: read('MODEL'),
     modelAliases: listOf(read('MODEL_ALIASES')),
@@ -257,7 +248,7 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
     ffmpegPath: read('FFMPEG_PATH') || undefined,
     pythonPath: resolve(read('PYTHON_PATH')),
     logLevel: read('LOG_LEVEL'),
-    apiKeys: readKeys(),
+    apiKeys: keysOf(read('API_KEYS'), read('API_KEYS_FILE'), problems),
     corsOrigins: listOf(read('CORS_ORIGINS')),
     maxUploadBytes: read('MAX_UPLOAD_BYTES'),
     maxAudioSeconds: read('MAX_AUDIO_SECONDS'),
@@ -283,6 +274,15 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
   }
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
+}
+
+function keysOf(keys: string, file: string, problems: string[]): ApiKeys {
+  try {
+    return readApiKeys(keys, file)
+  } catch (error) {
+    problems.push(error instanceof Error ? error.message : String(error))
+    return new ApiKeys()
+  }
 }
 
 /** Of the command that makes keys, too: it must not need the other settings to be right. */

@@ -13,29 +13,21 @@ async function fileWith(text: string): Promise<string> {
   return path
 }
 
-test.each([
-  ['QUEUE_URL', 'redis://:hush@queue:6379', (config: ReturnType<typeof readConfig>) => config.queueUrl],
-  ['AWS_ACCESS_KEY_ID', 'hviske', (config: ReturnType<typeof readConfig>) => config.s3.accessKeyId],
-  ['AWS_SECRET_ACCESS_KEY', 'hush', (config: ReturnType<typeof readConfig>) => config.s3.secretAccessKey],
-  [
-    'WEBHOOK_SECRET',
-    'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw',
-    (config: ReturnType<typeof readConfig>) => config.webhookSecret,
-  ],
-  [
-    'LLM_API_KEY',
-    'hush',
-    (config: ReturnType<typeof readConfig>) => config.languageModel?.apiKey,
-    { LLM_URL: 'http://llm/v1', LLM_MODEL: 'small' },
-  ],
-] as const)(
-  '%s may lie in a file, whose last newline is none of it',
-  async (name, secret, valueIn, more = {}) => {
-    const config = readConfig({ [`${name}_FILE`]: await fileWith(`${secret}\n`), ...more })
+type Config = ReturnType<typeof readConfig>
 
-    expect(valueIn(config)).toBe(secret)
-  },
-)
+test.each([
+  ['QUEUE_URL', 'redis://:hush@queue:6379', ({ queueUrl }: Config) => queueUrl],
+  ['AWS_ACCESS_KEY_ID', 'hviske', ({ s3 }: Config) => s3.accessKeyId],
+  ['AWS_SECRET_ACCESS_KEY', 'hush', ({ s3 }: Config) => s3.secretAccessKey],
+  ['WEBHOOK_SECRET', 'whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw', ({ webhookSecret }: Config) => webhookSecret],
+  ['LLM_API_KEY', 'hush', ({ languageModel }: Config) => languageModel?.apiKey],
+])('%s may lie in a file, whose last newline is none of it', async (name, secret, valueIn) => {
+  const forLlm = { LLM_URL: 'http://llm/v1', LLM_MODEL: 'small' }
+
+  const config = readConfig({ [`${name}_FILE`]: await fileWith(`${secret}\n`), ...forLlm })
+
+  expect(valueIn(config)).toBe(secret)
+})
 
 test('what the environment says itself goes before its file, which is not even looked at', () => {
   const config = readConfig({ AWS_ACCESS_KEY_ID: 'said', AWS_ACCESS_KEY_ID_FILE: '/nowhere' })

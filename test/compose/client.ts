@@ -86,12 +86,10 @@ export function composed({ files = [], profiles = [], env }: Wish = {}): Project
   onTestFinished(() => rmSync(directory, { recursive: true }))
   if (env !== undefined) writeFileSync(join(directory, '.env'), env)
   const names = ['compose.yaml', ...files.map((name) => `compose.${name}.yaml`)]
-  const { status, stdout, stderr } = compose([
-    ...['--project-directory', directory],
-    ...names.flatMap((name) => ['--file', join(ROOT, name)]),
-    ...profiles.flatMap((name) => ['--profile', name]),
-    ...['config', '--format', 'json'],
-  ])
+  const wanted = names.flatMap((name) => ['--file', join(ROOT, name)])
+  const started = profiles.flatMap((name) => ['--profile', name])
+  const args = ['--project-directory', directory, ...wanted, ...started, 'config', '--format', 'json']
+  const { status, stdout, stderr } = compose(args)
   if (status !== 0 || stderr !== '') throw new Error(`docker compose config: ${stderr}`)
   return { ...(JSON.parse(stdout) as Omit<Project, 'directory'>), directory }
 }

@@ -88,7 +88,10 @@ test('.env.example has nothing that nobody reads', () => {
       .toSorted(),
   ).toEqual([
     // Compose's own, and those of Hugging Face's library.
-    ...['COMPOSE_FILE', 'COMPOSE_PROFILES', 'HF_HUB_OFFLINE', 'HF_TOKEN'],
+    'COMPOSE_FILE',
+    'COMPOSE_PROFILES',
+    'HF_HUB_OFFLINE',
+    'HF_TOKEN',
   ])
 })
 
