@@ -48,9 +48,19 @@ const COMPOSE = {
       'Where its certificate comes from: domain, ip, internal, or off behind a tunnel or another proxy',
     ],
     ['ACME_EMAIL', '', 'Whom the certificate authority may write to'],
-    ['UPSTREAMS', 'server:8000', 'Where Caddy passes requests on to'],
+    ['UPSTREAMS', 'server:8000', 'The servers that Caddy passes requests on to, separated by spaces'],
+    [
+      'PROXIES_IN_FRONT',
+      'private_ranges',
+      'With CADDY_TLS=off: proxies whose X-Forwarded-For Caddy believes, separated by spaces',
+    ],
     ['HTTP_PORT', '80', 'Port of this machine for HTTP; a certificate may need it to be 80'],
     ['HTTPS_PORT', '443', 'Port of this machine for HTTPS, TCP and UDP'],
+    [
+      'ADMIN_PORT',
+      '8000',
+      'Port of this machine, on 127.0.0.1 only, for /admin, /metrics and /lb-status, which Caddy does not pass on',
+    ],
     ['TAILSCALE_HOSTNAME', 'hviske', 'Name of this machine in your tailnet (profile tunnel)'],
   ],
   'Compose: dashboards, on 127.0.0.1 only (profile observability)': [

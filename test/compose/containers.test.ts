@@ -43,7 +43,7 @@ test('every container comes back, keeps 50 MB of its log, has a bound of threads
   }
 })
 
-test('what the world reaches is Caddy; the dashboards are for this machine', () => {
+test('what the world reaches is Caddy; the server itself and the dashboards are for this machine', () => {
   const ports = Object.entries(everything().services).flatMap(([name, { ports: published = [] }]) =>
     published.map(({ host_ip = 'everywhere', published: port, target, protocol }) =>
       [name, host_ip, `${port}:${target}/${protocol}`].join(' '),
@@ -56,6 +56,7 @@ test('what the world reaches is Caddy; the dashboards are for this machine', () 
     'caddy everywhere 80:80/tcp',
     'grafana 127.0.0.1 3000:3000/tcp',
     'prometheus 127.0.0.1 9090:9090/tcp',
+    'server 127.0.0.1 8000:8000/tcp',
   ])
 })
 
