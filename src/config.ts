@@ -7,6 +7,7 @@ import { z } from 'zod'
 import { ApiKeys, readApiKeys } from './api-keys.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
 import { JOB_SETTINGS, type JobConfig, jobConfigOf } from './job-settings.ts'
+import { MODEL_SETTINGS, type ModelConfig, modelConfigOf, modelSettingsOf } from './model-settings.ts'
 import { listOf, wholeNumber } from './setting-types.ts'
 import { problemOf, withSecretFiles } from './secret-files.ts'
 import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
@@ -18,16 +19,7 @@ const COMPUTE_TYPES = ['auto', 'bfloat16', 'float16', 'float32', 'int8', 'float8
 
 /** Each setting: how it is parsed, what it defaults to, and what the README says of it. */
 const SETTINGS = {
-  MODEL: {
-    schema: z.string().min(1),
-    fallback: 'syvai/hviske-v2',
-    about: 'Hub id or local directory of a Whisper model',
-  },
-  MODEL_ALIASES: {
-    schema: z.string(),
-    fallback: '',
-    about: 'Comma-separated names that the model also answers to, beside the usual ones',
-  },
+  ...MODEL_SETTINGS,
   HOST: { schema: z.string().min(1), fallback: '0.0.0.0', about: 'Address to listen on' },
   PORT: {
     schema: wholeNumber(0, 65_535),
@@ -156,10 +148,7 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS
 export type MetricsAccess = Value<'METRICS'>
 
-export interface Config extends JobConfig {
-  readonly model: string
-  /** Beside the names that it has by itself. */
-  readonly modelAliases: readonly string[]
+export interface Config extends JobConfig, ModelConfig {
   readonly host: string
   readonly port: number
   readonly device: 'auto' | 'cuda' | 'cpu'
@@ -232,8 +221,7 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
     return parsed.data as Value<Name>
   }
   const config: Config = {
-    model: read('MODEL'),
-    modelAliases: listOf(read('MODEL_ALIASES')),
+    ...modelConfigOf(read),
     host: read('HOST'),
     port: read('PORT'),
     device: read('DEVICE'),
@@ -289,4 +277,9 @@ function keysOf(keys: string, file: string, problems: string[]): ApiKeys {
 export function keyFilePath(environment: Readonly<Record<string, string | undefined>> = process.env): string {
   const { KEYS_FILE, DATA_DIR } = environment
   return resolve(KEYS_FILE || join(DATA_DIR || SETTINGS.DATA_DIR.fallback, 'keys.json'))
+}
+
+/** Of the command that fetches models. */
+export function modelSettings(environment: Readonly<Record<string, string | undefined>> = process.env) {
+  return modelSettingsOf(environment, SETTINGS.PYTHON_PATH.fallback)
 }

@@ -10,7 +10,7 @@ import pytest
 from conftest import REPOSITORY
 from hub_server import COMMIT, MODEL, hub_with
 
-from whisper_worker import hub
+from whisper_worker import hub, hub_client
 from whisper_worker.failures import FatalFailure
 
 NOBODY_LISTENS = "http://127.0.0.1:9"
@@ -20,7 +20,7 @@ FILES = {
     "model.safetensors": bytes(300_000),
     "pytorch_model.bin": bytes(300_000),
     "flax_model.msgpack": b"unwanted",
-    "README.md": b"unwanted",
+    "README.md": b"---\nlicense: mit\n---\n",
 }
 SCRIPT = """
 import json, sys
@@ -28,7 +28,7 @@ from whisper_worker.failures import FatalFailure
 from whisper_worker.hub import locate
 said = []
 try:
-    found = locate(sys.argv[1], said.append)
+    found = locate(sys.argv[1], said.append, *sys.argv[2:])
     result = {"directory": str(found.directory), "revision": found.revision}
 except FatalFailure as failure:
     result = {"code": failure.code, "message": failure.message}
@@ -40,10 +40,10 @@ print(json.dumps({**result, "said": [(m.stage, m.fraction) for m in said]}))
 def locate(tmp_path):
     """`locate` in a process of its own: the client reads its environment once, when imported."""
 
-    def run(model, endpoint, **environment):
+    def run(model, endpoint, *revision, **environment):
         settings = {"HF_HOME": str(tmp_path / "cache"), "HF_ENDPOINT": endpoint, **environment}
         result = subprocess.run(
-            [sys.executable, "-c", SCRIPT, model],
+            [sys.executable, "-c", SCRIPT, model, *revision],
             cwd=REPOSITORY / "python",
             env={**os.environ, **settings},
             capture_output=True,
@@ -60,6 +60,7 @@ def test_a_model_is_downloaded_once_without_what_nobody_needs_and_then_found_off
         downloaded = locate(MODEL, endpoint)
 
     assert sorted(os.listdir(downloaded["directory"])) == [
+        "README.md",
         "config.json",
         "model.safetensors",
         "tokenizer.json",
@@ -98,16 +99,63 @@ def test_a_model_that_the_hub_does_not_have_is_told(locate):
 
 
 @pytest.mark.parametrize(
-    ("endpoint", "environment"),
-    [(NOBODY_LISTENS, {}), ("http://hub.invalid", {}), (NOBODY_LISTENS, {"HF_HUB_OFFLINE": "1"})],
+    ("endpoint", "environment", "reason"),
+    [
+        (NOBODY_LISTENS, {}, "the Hub cannot be reached at http://127.0.0.1:9"),
+        ("http://hub.invalid", {}, "the Hub cannot be reached at http://hub.invalid"),
+        (NOBODY_LISTENS, {"HF_HUB_OFFLINE": "1"}, f"npm run model -- pull {MODEL}` once"),
+    ],
 )
-def test_without_a_hub_the_operator_is_told_the_two_ways_out(locate, endpoint, environment):
+def test_without_a_hub_the_operator_is_told_the_ways_out(locate, endpoint, environment, reason):
     failure = locate(MODEL, endpoint, **environment)
 
     assert failure["code"] == "model_unavailable"
-    assert "the Hub cannot be reached" in failure["message"]
+    assert reason in failure["message"]
     assert "npm run demo" in failure["message"]
     assert "MODEL=<directory>" in failure["message"]
+
+
+def test_a_revision_is_found_again_by_the_name_and_the_digits_that_it_was_asked_for_by(locate):
+    with hub_with(FILES) as endpoint:
+        downloaded = locate(MODEL, endpoint, "v1")
+
+    for revision in ("v1", COMMIT, COMMIT[:7]):
+        again = locate(MODEL, NOBODY_LISTENS, revision)
+        assert again["directory"] == downloaded["directory"]
+    # The first is pinned, whatever it was called.
+    assert locate(MODEL, NOBODY_LISTENS)["directory"] == downloaded["directory"]
+    assert "code" in locate(MODEL, NOBODY_LISTENS, "v2")
+    assert "is no revision" in locate(MODEL, NOBODY_LISTENS, "../../etc")["message"]
+
+
+def test_a_mirror_that_tells_no_checksums_in_its_list_tells_them_file_by_file(locate):
+    with hub_with(FILES, is_terse=True) as endpoint:
+        downloaded = locate(MODEL, endpoint)
+
+    assert "model.safetensors" in os.listdir(downloaded["directory"])
+
+
+def test_a_model_that_another_program_has_fetched_is_taken_as_it_is(locate, tmp_path):
+    repository = tmp_path / "cache" / "hub" / "models--acme--tiny"
+    snapshot = repository / "snapshots" / COMMIT
+    snapshot.mkdir(parents=True)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(COMMIT)
+    (snapshot / "config.json").write_bytes(FILES["config.json"])
+
+    assert "code" in locate(MODEL, NOBODY_LISTENS)
+    (snapshot / "model.safetensors").write_bytes(FILES["model.safetensors"])
+    assert locate(MODEL, NOBODY_LISTENS)["directory"] == str(snapshot)
+
+
+def test_a_model_without_weights_of_transformers_is_refused(locate):
+    files = {name: data for name, data in FILES.items() if "model" not in name}
+
+    with hub_with({**files, "model.bin": b"CTranslate2"}) as endpoint:
+        failure = locate(MODEL, endpoint)
+
+    assert failure["code"] == "model_unsupported"
+    assert "CTranslate2" in failure["message"]
 
 
 @pytest.mark.parametrize("model", ["./missing", "/no/such/directory", "a/b/c", "hviske", "~/gone"])
@@ -130,6 +178,6 @@ def test_a_question_that_is_never_answered_is_given_up():
     silence = threading.Event()
     try:
         with pytest.raises(TimeoutError, match="no answer"):
-            hub._within(0.01, silence.wait)
+            hub_client._within(0.01, silence.wait)
     finally:
         silence.set()

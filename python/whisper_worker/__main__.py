@@ -41,6 +41,7 @@ GRACE_SECONDS = 2.0
 @dataclass(frozen=True)
 class Arguments:
     model: str
+    revision: str | None
     device: str
     compute_type: str
     slots: int | None
@@ -53,6 +54,7 @@ class Arguments:
 def parse_arguments(arguments: Sequence[str] | None = None) -> Arguments:
     parser = argparse.ArgumentParser("whisper_worker", description=__doc__)
     parser.add_argument("--model", default="syvai/hviske-v2", help="a Hub id or a directory")
+    parser.add_argument("--revision", help="of a Hub id: a commit, a branch or a tag")
     parser.add_argument("--device", choices=("auto", "cuda", "cpu"), default="auto")
     parser.add_argument(
         "--compute-type",
@@ -86,7 +88,7 @@ def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
     from whisper_worker.checkpoint import check
     from whisper_worker.hub import locate
 
-    checkpoint = check(locate(arguments.model, wire.send))
+    checkpoint = check(locate(arguments.model, wire.send, arguments.revision))
     wire.send(Loading("loading", "importing torch and transformers", None))
     from whisper_worker.loading import Wanted, load_model
 

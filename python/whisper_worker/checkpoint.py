@@ -29,14 +29,7 @@ class Checkpoint:
 def check(checkpoint: Checkpoint) -> Checkpoint:
     """The same checkpoint, or FatalFailure when it is not one that can be loaded."""
     directory = checkpoint.directory
-    kind = checkpoint.read_json("config.json").get("model_type")
-    if kind is None:
-        raise _unsupported(f"{directory} holds no model: no config.json with a model_type.")
-    if kind != "whisper":
-        raise _unsupported(
-            f"{checkpoint.model} is a {kind} model. Only Whisper and its fine-tunes (model_type "
-            "whisper) work here, such as syvai/hviske-v2. Hviske 5 and later are not Whisper."
-        )
+    require_whisper(checkpoint)
     if not has_weights(directory):
         raise _unsupported(
             f"{directory} holds no complete weights (model.safetensors or pytorch_model.bin)."
@@ -50,14 +43,30 @@ def check(checkpoint: Checkpoint) -> Checkpoint:
     return checkpoint
 
 
+def require_whisper(checkpoint: Checkpoint) -> None:
+    """FatalFailure when its config.json is another kind of model's."""
+    kind = checkpoint.read_json("config.json").get("model_type")
+    if kind is None:
+        raise _unsupported(
+            f"{checkpoint.directory} holds no model: no config.json with a model_type."
+        )
+    if kind != "whisper":
+        raise _unsupported(
+            f"{checkpoint.model} is a {kind} model. Only Whisper and its fine-tunes (model_type "
+            "whisper) work here, such as syvai/hviske-v2. Hviske 5 and later are not Whisper."
+        )
+
+
 def has_weights(directory: Path) -> bool:
     """All the weights, as one file or as every shard that the index names."""
+    if (directory / "model.safetensors").is_file():  # which transformers takes before any shards
+        return True
     for index in ("model.safetensors.index.json", "pytorch_model.bin.index.json"):
         shards = _read_json(directory / index).get("weight_map")
         if isinstance(shards, dict):
             names = set(cast(dict[str, str], shards).values())
             return all((directory / name).is_file() for name in names)
-    return any((directory / name).is_file() for name in ("model.safetensors", "pytorch_model.bin"))
+    return (directory / "pytorch_model.bin").is_file()
 
 
 def _read_json(path: Path) -> dict[str, object]:

@@ -1,175 +1,137 @@
-"""From what the operator wrote in MODEL to a directory on disk: itself, cached, downloaded."""
+"""From what MODEL and MODEL_REVISION say to a directory on disk: itself, cached, downloaded.
 
-# pyright: basic
+A model that is whole on this machine is not asked about on the Hub: a restart changes no weights
+and needs no network.
+"""
+
 from __future__ import annotations
 
-import io
-import os
 import re
-import threading
 import time
-from collections.abc import Callable, Iterable
-from fnmatch import fnmatch
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
 
-# Before huggingface_hub is imported, which reads them once. Its own defaults, said aloud: a Hub
-# that does not answer must not delay the answer "there is no model".
-os.environ.setdefault("HF_HUB_ETAG_TIMEOUT", "10")
-os.environ.setdefault("HF_HUB_DOWNLOAD_TIMEOUT", "10")
-os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
-
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import GatedRepoError, RepositoryNotFoundError
-from tqdm.auto import tqdm
-
-from whisper_worker.checkpoint import Checkpoint, has_weights
+from whisper_worker import hub_client
+from whisper_worker.checkpoint import Checkpoint
 from whisper_worker.failures import FatalFailure
+from whisper_worker.hub_cache import CachedModel, in_cache
+from whisper_worker.hub_client import HubFile, HubModel
+from whisper_worker.hub_download import Download, Teller
+from whisper_worker.hub_files import needed, weights_of
 from whisper_worker.protocol import Loading
 
 Send = Callable[[Loading], None]
-Result = TypeVar("Result")
 
 _HUB_ID = re.compile(r"[A-Za-z0-9][\w.-]*/[\w.-]+")
-_ASK_SECONDS = 20.0
+_REVISION = re.compile(r"(?!.*\.\.)[A-Za-z0-9][\w./-]*")
 _REPORT_SECONDS = 0.5
-_SMALL_FILES = ["*.json", "*.txt"]
-_SAFETENSORS = ["model.safetensors", "model-*-of-*.safetensors"]
-_PICKLED = ["pytorch_model.bin", "pytorch_model-*-of-*.bin"]
 _WAYS_OUT = "Try the bundled model with `npm run demo`, or set MODEL=<directory> to one on disk."
 
 
-def locate(model: str, send: Send) -> Checkpoint:
+def locate(model: str, send: Send, revision: str | None = None) -> Checkpoint:
     """The model's files, complete, on this machine."""
     directory = Path(model).expanduser()
     if directory.is_dir():
         return Checkpoint(model, directory.resolve(), None)
-    if not _HUB_ID.fullmatch(model):
-        raise FatalFailure(
-            "model_unavailable",
-            f"MODEL={model} is neither a directory here nor a name on the Hub. {_WAYS_OUT}",
-        )
-    snapshot = _cached(model) or _download(model, send)
+    try:
+        cached = require_name(model, revision)
+        snapshot = present(cached, revision)
+        if snapshot is None:
+            send(Loading("downloading", f"asking the Hub for {model}", None))
+            snapshot = fetch(cached, revision, _LoadingTeller(model, send))
+    except FatalFailure as failure:
+        if failure.code != "model_unavailable":
+            raise
+        hint = _offline_hint(model, revision) if hub_client.is_offline() else ""
+        raise FatalFailure(failure.code, f"{failure.message} {hint}{_WAYS_OUT}") from failure
     return Checkpoint(model, snapshot, snapshot.name[:7])
 
 
-def _cached(model: str) -> Path | None:
-    """A complete snapshot in the cache. It is not checked for news, so it starts offline."""
-    try:
-        found = snapshot_download(model, local_files_only=True, allow_patterns=_SMALL_FILES)
-    except Exception:  # LocalEntryNotFoundError, or a damaged cache: downloading mends both
-        return None
-    snapshot = Path(found)
-    return snapshot if has_weights(snapshot) else None
-
-
-def _download(model: str, send: Send) -> Path:
-    send(Loading("downloading", f"asking the Hub for {model}", None))
-    sizes = _ask_hub(model)
-    has_safetensors = any(_is_one_of(name, _SAFETENSORS) for name in sizes)
-    patterns = [*_SMALL_FILES, *(_SAFETENSORS if has_safetensors else _PICKLED)]
-    byte_count = sum(size for name, size in sizes.items() if _is_one_of(name, patterns))
-    bar = _reporting_bar(model, byte_count, send)
-    try:
-        return Path(snapshot_download(model, allow_patterns=patterns, tqdm_class=bar))
-    except Exception as error:
+def require_name(model: str, revision: str | None) -> CachedModel:
+    """Its place in the cache; FatalFailure when it cannot be a model of the Hub's."""
+    if not _HUB_ID.fullmatch(model):
         raise FatalFailure(
             "model_unavailable",
-            f"The download of {model} broke off ({_first_line(error)}). Start again: it goes on "
-            f"where it stopped. {_WAYS_OUT}",
-        ) from error
-
-
-def _is_one_of(name: str, patterns: Iterable[str]) -> bool:
-    return any(fnmatch(name, pattern) for pattern in patterns)
-
-
-def _ask_hub(model: str) -> dict[str, int]:
-    """The model's files and their sizes in bytes."""
-    try:
-        info = _within(
-            _ASK_SECONDS, lambda: HfApi().model_info(model, timeout=10, files_metadata=True)
+            f"MODEL={model} is neither a directory here nor a name on the Hub.",
         )
-    except GatedRepoError as error:
+    if revision is not None and not _REVISION.fullmatch(revision):
         raise FatalFailure(
             "model_unavailable",
-            f"{model} is gated: accept its terms on huggingface.co and set HF_TOKEN. {_WAYS_OUT}",
-        ) from error
-    except RepositoryNotFoundError as error:
-        raise FatalFailure(
-            "model_unavailable",
-            f"There is no directory {model}, and no such model on the Hub (or it is private: "
-            f"set HF_TOKEN). {_WAYS_OUT}",
-        ) from error
-    except Exception as error:
-        raise FatalFailure(
-            "model_unavailable",
-            f"{model} is not a directory here, not in the cache, and the Hub cannot be reached "
-            f"({_first_line(error)}). {_WAYS_OUT}",
-        ) from error
-    return {file.rfilename: file.size or 0 for file in info.siblings or []}
+            f"{revision} is no revision: a commit, a branch or a tag of {model} is one.",
+        )
+    return in_cache(hub_client.cache_directory(), model)
 
 
-def _within(seconds: float, ask: Callable[[], Result]) -> Result:
-    """The answer, or TimeoutError: name servers and retries do not know about our deadline."""
-    answers: list[Result] = []
-    problems: list[Exception] = []
-
-    def run() -> None:
-        try:
-            answers.append(ask())
-        except Exception as error:
-            problems.append(error)
-
-    thread = threading.Thread(target=run, name="hub", daemon=True)
-    thread.start()
-    thread.join(seconds)
-    if problems:
-        raise problems[0]
-    if not answers:
-        raise TimeoutError(f"no answer within {seconds:.0f} seconds")
-    return answers[0]
+def present(cached: CachedModel, revision: str | None) -> Path | None:
+    """The snapshot that is meant, when all of it is here."""
+    commit = cached.commit_of(revision)
+    return cached.snapshot(commit) if commit and cached.is_whole(commit) else None
 
 
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {text[0][:200]}" if text else type(error).__name__
+def fetch(
+    cached: CachedModel, revision: str | None, tell: Teller, *, is_thorough: bool = False
+) -> Path:
+    """Without a revision the commit that is pinned, or else the newest, which then is.
 
-
-def _reporting_bar(model: str, byte_count: int, send: Send) -> type[tqdm]:
-    """A progress bar that speaks the protocol instead of drawing.
-
-    The Hub's client has one bar for bytes from the network and one for bytes on disk, and lets
-    their totals grow; the furthest bar against the known size is the truth.
+    The Hub is asked what a commit consists of unless that was asked before; and always what a
+    branch or a tag means, because that is what naming one asks for.
     """
-    lock = threading.Lock()
-    said_at = 0.0
-    furthest = 0
-
-    class ReportingBar(tqdm):
-        def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ANN401 - tqdm's own
-            super().__init__(*args, **{**kwargs, "file": _Nowhere(), "disable": False})
-
-        def update(self, n: float | None = 1) -> bool | None:
-            drawn = super().update(n)
-            if self.unit == "B":
-                report(int(self.n))
-            return drawn
-
-    def report(done: int) -> None:
-        nonlocal said_at, furthest
-        with lock:
-            furthest = max(furthest, done)
-            if time.monotonic() - said_at < _REPORT_SECONDS or not byte_count:
-                return
-            said_at = time.monotonic()
-            size = f"{furthest / 1e6:.0f} of {byte_count / 1e6:.0f} MB"
-            fraction = min(1.0, furthest / byte_count)
-            send(Loading("downloading", f"{model}: {size}", round(fraction, 4)))
-
-    return ReportingBar
+    commit = cached.commit_of(None) if revision is None else revision
+    files = cached.listed(commit) if commit is not None else None
+    if commit is not None and files is not None:
+        hub = HubModel(cached.model, commit, tuple(HubFile(f.name, f.bytes, f.hash) for f in files))
+    else:
+        hub = hub_client.ask(cached.model, commit, needed)
+    if not weights_of({file.name for file in hub.files}):
+        raise FatalFailure(
+            "model_unsupported",
+            f"{cached.model} has no weights of transformers' (model.safetensors or "
+            "pytorch_model.bin): CTranslate2, GGML and ONNX models do not work here.",
+        )
+    download = Download(hub, cached, tell, is_thorough=is_thorough)
+    return download.run(named=commit or "main")
 
 
-class _Nowhere(io.TextIOBase):
-    def write(self, text: str) -> int:
-        return len(text)
+def _offline_hint(model: str, revision: str | None) -> str:
+    at = f"@{revision}" if revision else ""
+    return (
+        f"Run `npm run model -- pull {model}{at}` once with HF_HUB_OFFLINE=0, or copy the model "
+        "here (docs/models.md). "
+    )
+
+
+class _LoadingTeller:
+    """Says over the protocol how far the whole of it is."""
+
+    def __init__(self, model: str, send: Send) -> None:
+        self._model = model
+        self._send = send
+        self._total = 0
+        self._done: dict[str, int] = {}
+        self._said_at = 0.0
+
+    def plans(self, hub: HubModel, directory: Path, have: dict[str, int]) -> None:  # noqa: ARG002
+        self._total = sum(file.bytes for file in hub.files)
+        self._done = dict(have)
+        self._say()
+
+    def moves(self, file: HubFile, done: int) -> None:
+        self._done[file.name] = done
+        if time.monotonic() - self._said_at >= _REPORT_SECONDS:
+            self._say()
+
+    def checks(self, file: HubFile) -> None:
+        """Seconds, of minutes."""
+
+    def finishes(self, file: HubFile) -> None:
+        self._done[file.name] = file.bytes
+
+    def waits(self, reason: str, seconds: float) -> None:
+        self._say(f", interrupted ({reason}), goes on in {seconds:.0f} s")
+
+    def _say(self, remark: str = "") -> None:
+        self._said_at = time.monotonic()
+        done = sum(self._done.values())
+        size = f"{done / 1e6:.0f} of {self._total / 1e6:.0f} MB"
+        fraction = round(min(1.0, done / self._total), 4) if self._total else None
+        self._send(Loading("downloading", f"{self._model}: {size}{remark}", fraction))

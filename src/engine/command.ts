@@ -32,12 +32,16 @@ export function workerCommand(
   }
 }
 
-type ModelSettings = Pick<Config, 'model' | 'device' | 'computeType' | 'slots' | 'compiles' | 'hasGraphs'>
+type ModelSettings = Pick<
+  Config,
+  'model' | 'modelRevision' | 'device' | 'computeType' | 'slots' | 'compiles' | 'hasGraphs'
+>
 
 export function modelArguments(config: ModelSettings): string[] {
   return [
     '--model',
     absoluteIfDirectory(config.model),
+    ...(config.modelRevision === undefined ? [] : ['--revision', config.modelRevision]),
     '--device',
     config.device,
     '--compute-type',

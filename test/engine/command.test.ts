@@ -1,5 +1,6 @@
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
+import { readConfig } from '../../src/config.ts'
 import { modelArguments, workerCommand } from '../../src/engine/command.ts'
 
 test('the child runs in python/, tells everything at once, and knows the spool', () => {
@@ -19,6 +20,7 @@ test.each([
   expect(
     modelArguments({
       model,
+      modelRevision: undefined,
       device: 'auto',
       computeType: 'float32',
       slots: 'auto',
@@ -31,6 +33,7 @@ test.each([
 test('the number of slots is told to the child as it was set', () => {
   const args = modelArguments({
     model: 'syvai/hviske-v2',
+    modelRevision: undefined,
     device: 'cuda',
     computeType: 'int8',
     slots: 24,
@@ -42,9 +45,21 @@ test('the number of slots is told to the child as it was set', () => {
 })
 
 test('the child compiles, and does without graphs, only when it is told to', () => {
-  const settings = { model: 'syvai/hviske-v2', device: 'cuda', computeType: 'auto', slots: 'auto' } as const
+  const settings = {
+    model: 'syvai/hviske-v2',
+    modelRevision: undefined,
+    device: 'cuda',
+    computeType: 'auto',
+    slots: 'auto',
+  } as const
   const plain = modelArguments({ ...settings, compiles: false, hasGraphs: true })
   const special = modelArguments({ ...settings, compiles: true, hasGraphs: false })
 
   expect(special).toEqual([...plain, '--compile', '--no-graphs'])
+})
+
+test('a revision is told to the child', () => {
+  const config = readConfig({ MODEL_REVISION: '85fadab' })
+
+  expect(modelArguments(config).join(' ')).toContain('--model syvai/hviske-v2 --revision 85fadab ')
 })
