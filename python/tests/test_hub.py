@@ -9,6 +9,7 @@ import threading
 import pytest
 from conftest import REPOSITORY
 from hub_server import COMMIT, MODEL, hub_with
+from huggingface_hub import scan_cache_dir, snapshot_download
 
 from whisper_worker import hub, hub_client
 from whisper_worker.failures import FatalFailure
@@ -146,6 +147,19 @@ def test_a_model_that_another_program_has_fetched_is_taken_as_it_is(locate, tmp_
     assert "code" in locate(MODEL, NOBODY_LISTENS)
     (snapshot / "model.safetensors").write_bytes(FILES["model.safetensors"])
     assert locate(MODEL, NOBODY_LISTENS)["directory"] == str(snapshot)
+
+
+def test_hugging_face_s_own_programs_find_what_we_fetch(locate, tmp_path):
+    with hub_with(FILES) as endpoint:
+        downloaded = locate(MODEL, endpoint)
+
+    cache = tmp_path / "cache" / "hub"
+    found = scan_cache_dir(cache)
+    assert found.warnings == []
+    (revision,) = next(iter(found.repos)).revisions
+    assert (revision.commit_hash, revision.refs) == (COMMIT, {"main", "hviske-api"})
+    theirs = snapshot_download(MODEL, cache_dir=cache, local_files_only=True)
+    assert theirs == downloaded["directory"]
 
 
 def test_a_model_without_weights_of_transformers_is_refused(locate):

@@ -88,6 +88,8 @@ def test_settings_that_are_no_whisper_s_are_a_problem(model, name, content, prob
     [
         ("---\nlicense: openrail\nbase_model: a/b\n---\n", "openrail", "a/b"),
         ('---\nlicense: "apache-2.0"\nbase_model:\n- a/b\n- c\n---\n', "apache-2.0", "a/b"),
+        ("---\nlicense: other\nlicense_name: own-1.0\n---\n", "own-1.0", None),
+        ("---\nlicense: other\n---\n", "other", None),
         ("---\nlanguage: da\n---\nlicense: not here\n", None, None),
         ("license: mit\n", None, None),
     ],

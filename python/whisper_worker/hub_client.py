@@ -41,7 +41,7 @@ from whisper_worker.failures import FatalFailure
 Result = TypeVar("Result")
 
 _ASK_SECONDS = 20.0
-_LOCK_SECONDS = 2.0
+_LOCK_SECONDS = 10.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
 _TRY_AGAIN = (408, 425, 429, 500, 502, 503, 504)

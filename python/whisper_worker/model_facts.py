@@ -16,10 +16,12 @@ from typing import Any, cast
 
 from whisper_worker.checkpoint import Checkpoint, check
 from whisper_worker.failures import FatalFailure
+from whisper_worker.hub_files import weights_of
 from whisper_worker.repair import Shape, settle
 
 _MAX_HEADER_BYTES = 100_000_000  # the format's own limit
 _LICENCE = re.compile(r"^license:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)
+_LICENCE_NAME = re.compile(r"^license_name:[ \t]*['\"]?([\w.+-]+)", re.MULTILINE)
 _BASE = re.compile(r"^base_model:\s*(?:-\s*)?['\"]?([\w./-]+)", re.MULTILINE)
 
 
@@ -77,7 +79,9 @@ def _shape(config: Mapping[str, object]) -> Shape:
 
 def _add_weights(facts: ModelFacts, directory: Path) -> None:
     found: list[Weights] = []
-    for path in sorted(directory.glob("model*.safetensors")):
+    names = weights_of({path.name for path in directory.iterdir()})
+    for name in sorted(name for name in names if name.endswith(".safetensors")):
+        path = directory / name
         try:
             found.append(read_weights(path))
         except (OSError, ValueError) as error:
@@ -135,4 +139,6 @@ def _card(directory: Path) -> tuple[str | None, str | None]:
         return None, None
     head = card.split("\n---", 1)[0] if card.startswith("---") else ""
     licence, base = _LICENCE.search(head), _BASE.search(head)
+    if licence is not None and licence[1] == "other":
+        licence = _LICENCE_NAME.search(head) or licence
     return licence and licence[1], base and base[1]

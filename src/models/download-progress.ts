@@ -9,15 +9,16 @@ const PLAIN_LINE_EVERY_MS = 10_000
 const ERASE_LINE = '\r\u001b[K'
 
 export class DownloadProgress {
-  readonly #isTerminal: boolean
+  /** Undefined: no terminal. */
+  readonly #columns: number | undefined
   readonly #nowMs: () => number
   readonly #done = new Map<string, number>()
   readonly #sizes = new Map<string, number>()
   #samples: { atMs: number; bytes: number }[] = []
   #saidAtMs = Number.NEGATIVE_INFINITY
 
-  constructor(isTerminal: boolean, nowMs: () => number) {
-    this.#isTerminal = isTerminal
+  constructor(columns: number | undefined, nowMs: () => number) {
+    this.#columns = columns
     this.#nowMs = nowMs
   }
 
@@ -30,7 +31,7 @@ export class DownloadProgress {
         this.#done.set(event.name, event.done)
         return this.#move(event.name)
       case 'checking':
-        return this.#isTerminal ? `${ERASE_LINE}checking ${event.name}` : ''
+        return this.#passing(`checking ${event.name}`)
       case 'finished':
         return this.#finish(event.name)
       case 'waiting':
@@ -64,7 +65,7 @@ export class DownloadProgress {
     this.#samples.push({ atMs, bytes: this.#sum })
     while (this.#samples.length > 2 && atMs - (this.#samples[0]?.atMs ?? atMs) > RATE_OVER_MS)
       this.#samples.shift()
-    if (this.#isTerminal) return `${ERASE_LINE}${this.#line(name)}`
+    if (this.#columns !== undefined) return this.#passing(this.#line(name))
     if (this.#saidAtMs === Number.NEGATIVE_INFINITY) this.#saidAtMs = atMs
     if (atMs - this.#saidAtMs < PLAIN_LINE_EVERY_MS) return ''
     this.#saidAtMs = atMs
@@ -77,20 +78,22 @@ export class DownloadProgress {
     return this.#lasting(`${name} ${asBytes(bytes)}, whole`)
   }
 
+  /** What is too long for its line would stay on the terminal. */
+  #passing(text: string): string {
+    return this.#columns === undefined ? '' : `${ERASE_LINE}${text.slice(0, this.#columns - 1)}`
+  }
+
   #lasting(text: string): string {
-    return `${this.#isTerminal ? ERASE_LINE : ''}${text}\n`
+    return `${this.#columns === undefined ? '' : ERASE_LINE}${text}\n`
   }
 
   #line(name: string): string {
     const done = this.#done.get(name) ?? 0
     const size = this.#sizes.get(name) ?? done
-    const parts = [
-      `${name} ${percent(done, size)}`,
-      `in all ${asBytes(this.#sum)} of ${asBytes(this.#total)} (${percent(this.#sum, this.#total)})`,
-    ]
+    const parts = [`${percent(this.#sum, this.#total)}, ${asBytes(this.#sum)} of ${asBytes(this.#total)}`]
     const rate = this.#bytesPerSecond
     if (rate > 0) parts.push(`${asBytes(rate)}/s`, `${asTime((this.#total - this.#sum) / rate)} left`)
-    return parts.join(', ')
+    return [...parts, `${name} ${percent(done, size)}`].join(', ')
   }
 
   get #bytesPerSecond(): number {

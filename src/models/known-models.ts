@@ -3,7 +3,7 @@
  * no source says is undefined. Whether a model works is not decided here but by looking at it: `model use` does.
  */
 
-export interface PublishedWer {
+interface PublishedWer {
   readonly percent: number
   readonly testSet: string
   readonly source: string

@@ -24,7 +24,7 @@ try {
     changeSettings: (changes) => writeSettings(ENV_FILE, changes, isInContainer()),
     write: (text) => process.stdout.write(`${text}\n`),
     tell: (text) => process.stderr.write(text),
-    isTerminal: process.stderr.isTTY,
+    columns: process.stderr.isTTY ? process.stderr.columns : undefined,
     nowMs: () => performance.now(),
   })
   process.exitCode = isWell ? 0 : 1

@@ -27,7 +27,8 @@ export interface ModelRoom {
   write(text: string): void
   /** How it goes, as it is: lines and parts of lines. */
   tell(text: string): void
-  readonly isTerminal: boolean
+  /** Of the terminal that hears how it goes; undefined when that is none. */
+  readonly columns: number | undefined
   readonly nowMs: () => number
 }
 
@@ -168,7 +169,7 @@ async function followed(
   question: Question,
   whenDamaged: (event: Extract<ModelEvent, { kind: 'damaged' }>) => void = () => undefined,
 ): Promise<ModelFacts> {
-  const progress = new DownloadProgress(room.isTerminal, room.nowMs)
+  const progress = new DownloadProgress(room.columns, room.nowMs)
   let facts: ModelFacts | undefined
   for await (const event of room.ask(question)) {
     if (event.kind === 'failed') throw new Error(event.message)

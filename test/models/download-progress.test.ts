@@ -12,9 +12,9 @@ const PLAN = {
   ],
 } as const
 
-function follow(isTerminal: boolean) {
+function follow(columns?: number) {
   const clock = { ms: 0 }
-  const progress = new DownloadProgress(isTerminal, () => clock.ms)
+  const progress = new DownloadProgress(columns, () => clock.ms)
   const plan = progress.hear(PLAN)
   const move = (atMs: number, done: number) => {
     clock.ms = atMs
@@ -24,17 +24,21 @@ function follow(isTerminal: boolean) {
 }
 
 test('what is here already is not fetched, and counts neither for the rate nor for the time left', () => {
-  const { plan, move } = follow(true)
+  const { plan, move } = follow(100)
 
   expect(plan).toContain('2 files, 3.00 GB, 2.00 GB to fetch\ninto /models/hub')
   move(0, 1_000_000_000)
   expect(move(2000, 1_100_000_000)).toBe(
-    '\r\u001b[Kmodel.safetensors 36 %, in all 1.10 GB of 3.00 GB (36 %), 50.0 MB/s, 38 s left',
+    '\r\u001b[K36 %, 1.10 GB of 3.00 GB, 50.0 MB/s, 38 s left, model.safetensors 36 %',
   )
 })
 
+test('a line is not longer than the terminal is wide', () => {
+  expect(follow(20).move(0, 1_000_000_000)).toBe('\r\u001b[K33 %, 1.00 GB of 3.')
+})
+
 test('the rate is that of the last ten seconds', () => {
-  const { move } = follow(true)
+  const { move } = follow(100)
   move(0, 1_000_000_000)
   move(1000, 1_900_000_000)
   for (let second = 2; second <= 12; second++) move(second * 1000, 1_900_000_000 + second * 1_000_000)
@@ -43,7 +47,7 @@ test('the rate is that of the last ten seconds', () => {
 })
 
 test('what arrived damaged does not make a negative rate', () => {
-  const { move } = follow(true)
+  const { move } = follow(100)
   move(0, 1_000_000_000)
   move(1000, 2_900_000_000)
   move(2000, 1_000_000)
@@ -52,12 +56,12 @@ test('what arrived damaged does not make a negative rate', () => {
 })
 
 test('elsewhere than on a terminal there is a line every ten seconds, and one for each file', () => {
-  const { progress, move } = follow(false)
+  const { progress, move } = follow()
 
   const said = [0, 4, 8, 12, 16, 20, 24].map((second) => move(second * 1000, 1_000_000_000 + second * 1e6))
 
   expect(said.map((line) => line !== '')).toEqual([false, false, false, true, false, false, true])
-  expect(said[3]).toBe('model.safetensors 33 %, in all 1.01 GB of 3.00 GB (33 %), 1.0 MB/s, 34 min left\n')
+  expect(said[3]).toBe('33 %, 1.01 GB of 3.00 GB, 1.0 MB/s, 34 min left, model.safetensors 33 %\n')
   expect(progress.hear({ kind: 'checking', name: 'config.json' })).toBe('')
   expect(progress.hear({ kind: 'finished', name: 'config.json' })).toBe('config.json 1.0 kB, whole\n')
 })
@@ -66,7 +70,7 @@ test.each([
   [{ kind: 'waiting', reason: 'ReadTimeout', seconds: 4 }, 'ReadTimeout; on it again in 4 s\n'],
   [{ kind: 'waiting', reason: 'the connection broke', seconds: 0 }, 'the connection broke; on it again\n'],
 ] as const)('an interruption is told, with how long it takes', (event, line) => {
-  expect(follow(false).progress.hear(event)).toBe(line)
+  expect(follow().progress.hear(event)).toBe(line)
 })
 
 test('sizes and times are written for people', () => {

@@ -67,8 +67,8 @@ test('a list says what is used, and when nothing of it is', () => {
     is_used: false,
   } as const
 
-  expect(listOf([found])).toBe(`   model  revision      size              state
-   a/b    cccccccccccc  1.0 MB of 5.0 MB  not whole
+  expect(listOf([found])).toBe(`  model  revision      size              state
+  a/b    cccccccccccc  1.0 MB of 5.0 MB  not whole
 The model of the settings is not among them.`)
   expect(listOf([{ ...found, is_whole: true, is_used: true }])).toContain(
     '*  a/b    cccccccccccc  1.0 MB  whole',

@@ -1,6 +1,7 @@
-import { readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat, truncate, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
+import { runFile } from '../end-to-end/server.ts'
 import { newMachine } from './command.ts'
 import { FIRST_COMMIT, Hub, MODEL, SECOND_COMMIT, SIGNATURE, TOKEN, tinyDa } from './hub.ts'
 
@@ -40,7 +41,7 @@ test('a model is fetched without what nobody needs, told with its licence, and n
   )
 
   const askedBefore = hub.asked.length
-  const again = await machine.run(['pull'])
+  const again = await machine.run(['pull'], { HF_HUB_OFFLINE: '1' })
   expect(again).toMatchObject({ exitCode: 0, said: expect.stringContaining('all of it here, to be checked') })
   expect(hub.asked).toHaveLength(askedBefore)
 })
@@ -209,6 +210,12 @@ test.each([
     /not whole on this machine, and HF_HUB_OFFLINE forbids/,
   ],
   ['a cache that cannot be written', ['pull'], { HF_HOME: '/proc/hf' }, /cannot be written.*HF_HOME/],
+  [
+    'a Python that is not there',
+    ['pull'],
+    { PYTHON_PATH: '/nowhere/python' },
+    /PYTHON_PATH cannot be started/,
+  ],
   ['words that are none', ['fetch'], {}, /npm run model -- pull/],
   ['--known elsewhere', ['pull', '--known'], {}, /npm run model -- pull/],
 ])('%s is told with what mends it', async (_what, words, environment, message) => {
@@ -220,6 +227,25 @@ test.each([
   expect(ended.exitCode).toBe(words[0] === 'pull' && words[1] !== '--known' ? 1 : 2)
   expect(ended.said).toMatch(message)
   expect(ended.said).not.toMatch(/Traceback|secret/)
+})
+
+test('a copy by tar is the same model on a machine that asks nobody', async () => {
+  await using hub = await Hub.start()
+  const [machine, box] = [await newMachine(hub), await newMachine(hub)]
+  await machine.run(['pull'])
+  const [from = '', to = ''] = [machine, box].map(({ environment }) => environment['HF_HOME'])
+  await mkdir(to)
+  await runFile('sh', ['-c', `tar -C "$0" -cf - hub | tar -C "$1" -xf -`, from, to])
+  hub.asked.splice(0)
+
+  const verified = await box.run(['verify'], { HF_HUB_OFFLINE: '1' })
+
+  expect(verified).toMatchObject({
+    exitCode: 0,
+    out: expect.stringContaining('Every file is as the Hub said'),
+  })
+  expect(verified.out).toContain(`directory  ${to}`)
+  expect(hub.asked).toEqual([])
 })
 
 test('verify names what is not as it was, and pull mends just that', async () => {
