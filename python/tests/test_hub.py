@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 
+import httpx2
 import pytest
 from conftest import REPOSITORY
 from hub_server import COMMIT, MODEL, hub_with
@@ -186,6 +187,24 @@ def test_a_directory_is_taken_as_it_is(tmp_path):
     found = hub.locate(str(tmp_path), lambda _message: None)
 
     assert (found.directory, found.revision) == (tmp_path, None)
+
+
+def test_a_hub_that_is_busy_is_asked_again_and_given_up_in_the_end(monkeypatch):
+    class Busy(hub_client.HfHubHTTPError):
+        def __init__(self, status, headers):
+            request = httpx2.Request("GET", "http://hub/api?X-Amz-Signature=abc")
+            response = httpx2.Response(status, headers=headers, request=request)
+            super().__init__(f"HTTP {status} for {request.url}", response=response)
+
+    answers = [Busy(503, {}), Busy(429, {"Retry-After": "600"}), Busy(503, {})]
+    waited = []
+    monkeypatch.setattr(hub_client, "_info", lambda *_: (_ for _ in ()).throw(answers.pop(0)))
+
+    with pytest.raises(FatalFailure, match="HTTP 503 for http://hub/api") as caught:
+        hub_client.ask(MODEL, None, set, waited.append)
+
+    assert waited == [1, 30]
+    assert "abc" not in caught.value.message
 
 
 def test_a_question_that_is_never_answered_is_given_up():

@@ -101,6 +101,8 @@ class CachedModel:
             return None
 
     def write_list(self, commit: str, files: Sequence[ListedFile]) -> None:
+        if self.listed(commit) == tuple(files):
+            return
         content = {
             "model": self.model,
             "commit": commit,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from huggingface_hub.errors import (
     RepositoryNotFoundError,
     RevisionNotFoundError,
 )
-from huggingface_hub.hf_api import RepoSibling
+from huggingface_hub.hf_api import ModelInfo, RepoSibling
 from huggingface_hub.utils import WeakFileLock, build_hf_headers, get_session, hf_raise_for_status
 
 from whisper_worker.failures import FatalFailure
@@ -41,6 +42,8 @@ from whisper_worker.failures import FatalFailure
 Result = TypeVar("Result")
 
 _ASK_SECONDS = 20.0
+_ASK_AGAIN_AFTER_SECONDS = (1.0, 4.0)
+_LONGEST_ASKED_SECONDS = 30.0
 _LOCK_SECONDS = 10.0
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _GIT_SHA1 = re.compile(r"[0-9a-f]{40}")
@@ -79,24 +82,43 @@ def is_offline() -> bool:
     return constants.is_offline_mode()
 
 
-def ask(model: str, revision: str | None, is_wanted: Callable[[set[str]], set[str]]) -> HubModel:
-    """What the Hub has at that revision (None: the newest) of the files that are wanted."""
+def ask(
+    model: str,
+    revision: str | None,
+    is_wanted: Callable[[set[str]], set[str]],
+    wait: Callable[[float], None] = time.sleep,
+) -> HubModel:
+    """What the Hub has at that revision (None: the newest) of the files that are wanted.
+
+    One that is busy is asked again; one that cannot be reached is told at once.
+    """
+    for seconds in (*_ASK_AGAIN_AFTER_SECONDS, None):
+        try:
+            return _answer(model, revision, is_wanted)
+        except Exception as error:
+            if seconds is None or not (isinstance(error, HfHubHTTPError) and is_passing(error)):
+                raise unavailable(model, error, revision) from error
+            asked = asked_to_wait(error)
+            wait(seconds if asked is None else min(asked, _LONGEST_ASKED_SECONDS))
+    raise AssertionError("the last try answers or raises")
+
+
+def _answer(
+    model: str, revision: str | None, is_wanted: Callable[[set[str]], set[str]]
+) -> HubModel:
     if is_offline():
-        raise unavailable(model, OfflineModeIsEnabled("HF_HUB_OFFLINE is set"))
-    try:
-        info = _within(
-            _ASK_SECONDS,
-            lambda: HfApi().model_info(model, revision=revision, timeout=10, files_metadata=True),
-        )
-        siblings = {file.rfilename: file for file in info.siblings or []}
-        if info.sha is None:
-            raise ValueError("its answer names no commit")
-        commit = info.sha
-        wanted = sorted(is_wanted(set(siblings)))
-        files = tuple(_file(model, commit, siblings[name]) for name in wanted)
-    except Exception as error:
-        raise unavailable(model, error, revision) from error
-    return HubModel(model, commit, files)
+        raise OfflineModeIsEnabled("HF_HUB_OFFLINE is set")
+    info = _within(_ASK_SECONDS, lambda: _info(model, revision))
+    if info.sha is None:
+        raise ValueError("its answer names no commit")
+    siblings = {file.rfilename: file for file in info.siblings or []}
+    wanted = sorted(is_wanted(set(siblings)))
+    files = tuple(_file(model, info.sha, siblings[name]) for name in wanted)
+    return HubModel(model, info.sha, files)
+
+
+def _info(model: str, revision: str | None) -> ModelInfo:
+    return HfApi().model_info(model, revision=revision, timeout=10, files_metadata=True)
 
 
 def _file(model: str, commit: str, sibling: RepoSibling) -> HubFile:

@@ -1,4 +1,5 @@
 /** `npm run model -- pull|list|verify|use`: what the words mean, and what is answered. Python does the work; what it says is worded elsewhere. */
+import { dirname, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { DownloadProgress } from './download-progress.ts'
 import { assignment, type Changes } from './env-file.ts'
@@ -73,10 +74,13 @@ function wanted(name: string | undefined, { model, revision, isDirectory }: Mode
 const revisionOption = (revision: string | undefined) =>
   revision === undefined ? [] : [`--revision=${revision}`]
 
-const questionOf = (verb: Question['verb'], { model, revision }: Wanted): Question => ({
+/** Python has another working directory. */
+const forPython = (model: string, { isDirectory }: ModelRoom) => (isDirectory(model) ? resolve(model) : model)
+
+const questionOf = (verb: Question['verb'], { model, revision }: Wanted, room: ModelRoom): Question => ({
   verb,
   options: revisionOption(revision),
-  words: [model],
+  words: [forPython(model, room)],
 })
 
 const named = ({ model, revision }: Wanted) => (revision === undefined ? model : `${model}@${revision}`)
@@ -84,9 +88,12 @@ const named = ({ model, revision }: Wanted) => (revision === undefined ? model :
 const say = (room: ModelRoom, text: string) => room.tell(`${text}\n`)
 
 async function pull(room: ModelRoom, which: Wanted): Promise<boolean> {
-  const facts = await followed(room, questionOf('pull', which))
+  const facts = await followed(room, questionOf('pull', which, room))
   room.write(cardOf(facts))
-  if (facts.problems.length > 0) return complain(room, facts, which)
+  if (facts.problems.length > 0) {
+    say(room, `It has come as it is on the Hub, but this server cannot take it: ${facts.problems.join('; ')}`)
+    return false
+  }
   const { model, commit, pinned } = facts
   if (pinned !== commit && which.revision !== undefined)
     say(
@@ -98,7 +105,7 @@ async function pull(room: ModelRoom, which: Wanted): Promise<boolean> {
 
 async function verify(room: ModelRoom, which: Wanted): Promise<boolean> {
   const damaged: string[] = []
-  const facts = await followed(room, questionOf('verify', which), ({ name, problem }) =>
+  const facts = await followed(room, questionOf('verify', which, room), ({ name, problem }) =>
     damaged.push(`${name}: ${problem}`),
   )
   room.write(cardOf(facts))
@@ -122,7 +129,7 @@ function complain(room: ModelRoom, { commit, problems }: ModelFacts, which: Want
 }
 
 async function use(room: ModelRoom, which: Wanted): Promise<boolean> {
-  const facts = await followed(room, questionOf('describe', which))
+  const facts = await followed(room, questionOf('describe', which, room))
   room.write(cardOf(facts))
   if (facts.problems.length > 0) {
     say(room, `${named(which)} is not taken: ${facts.problems.join('; ')}`)
@@ -153,9 +160,11 @@ async function list(room: ModelRoom, isKnown: boolean): Promise<boolean> {
     )
     return true
   }
-  const options = [`--used=${room.model}`, ...revisionOption(room.revision)]
+  const used = forPython(room.model, room)
+  const options = [`--used=${used}`, ...revisionOption(room.revision)]
+  const places = [resolve(MODELS_DIRECTORY), ...(room.isDirectory(used) ? [dirname(used)] : [])]
   const found: FoundModel[] = []
-  for await (const event of room.ask({ verb: 'list', options, words: [MODELS_DIRECTORY] })) {
+  for await (const event of room.ask({ verb: 'list', options, words: places })) {
     if (event.kind === 'found') found.push(event)
     if (event.kind === 'failed') throw new Error(event.message)
   }

@@ -157,6 +157,17 @@ test('another kind of model is refused before its weights are fetched', async ()
   expect(hub.bytesOfWeights).toBe(0)
 })
 
+test('what the Hub has may be of no use, and then that is said', async () => {
+  await using hub = await Hub.start()
+  const machine = await newMachine(hub)
+  hub.files = { ...tinyDa, 'tokenizer.json': Buffer.from('{"model": {"vocab": {"a": 1}}}') }
+
+  const pulled = await machine.run(['pull'])
+
+  expect(pulled.exitCode).toBe(1)
+  expect(pulled.said).toMatch(/this server cannot take it: The tokenizer has no <\|startoftranscript\|>/)
+})
+
 test('a gated model is told with where its terms are; a token opens it, is not told and goes to the Hub alone', async () => {
   await using hub = await Hub.start()
   const machine = await newMachine(hub)

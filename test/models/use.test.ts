@@ -74,6 +74,18 @@ test('a directory is taken as it is, and its revision setting goes', async () =>
   expect(used.out).toMatch(/size {7}5\.\d MB, 2,\d{3},\d{3} parameters in F16/)
 })
 
+test('a directory may be named from where one is', async () => {
+  await using hub = await Hub.start()
+  const machine = await newMachine(hub)
+  await symlink(join(ROOT, 'models', 'tiny-da'), join(machine.directory, 'mine'))
+
+  const verified = await machine.run(['verify', 'mine'])
+  const listed = await machine.run(['list'], { MODEL: './mine' })
+
+  expect(verified).toMatchObject({ exitCode: 0, out: expect.stringContaining('Nothing was noted down') })
+  expect(listed.out).toMatch(/\* {2}\S+\/models\/tiny-da /)
+})
+
 test('what is not here, and what is no Whisper, is not taken', async () => {
   await using hub = await Hub.start()
   const machine = await newMachine(hub)
