@@ -160,6 +160,18 @@ test('distributed: the workers have the GPU, and the server that has none does n
   expect(service(project, 'worker').environment).toMatchObject({ ROLE: 'worker', REQUIRE_GPU: '1' })
 })
 
+test('distributed: server and workers have the same queue and the same store', () => {
+  const project = composed({ files: ['distributed'] })
+  const shared = (name: string) =>
+    Object.entries(service(project, name).environment ?? {}).filter(([key]) =>
+      /^(QUEUE|JOB|S3|AWS)_/.test(key),
+    )
+
+  expect(shared('server')).toEqual(shared('worker'))
+  expect(shared('server')).toHaveLength(6)
+  expect(service(project, 'server').secrets).toEqual(service(project, 'worker').secrets)
+})
+
 test('distributed: WORKERS says how many there are, each with a DATA_DIR of its own', () => {
   const worker = service(composed({ files: ['distributed'], env: 'WORKERS=3\n' }), 'worker')
 

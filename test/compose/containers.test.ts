@@ -60,6 +60,17 @@ test('what the world reaches is Caddy; the server itself and the dashboards are 
   ])
 })
 
+test('behind a tunnel, no port of Caddy needs to be reachable from outside', () => {
+  const env = 'HTTP_PORT=127.0.0.1:80\nHTTPS_PORT=127.0.0.1:443\n'
+  const { ports = [] } = service(everything(env), 'caddy')
+
+  expect(ports.map(({ host_ip, published }) => `${host_ip}:${published}`)).toEqual([
+    '127.0.0.1:80',
+    '127.0.0.1:443',
+    '127.0.0.1:443',
+  ])
+})
+
 function onNetwork({ services }: Project, network: string): string[] {
   return Object.keys(services)
     .filter((name) => network in (services[name]?.networks ?? {}))
