@@ -5,6 +5,7 @@
 import { join, resolve } from 'node:path'
 import { z } from 'zod'
 import { ApiKeys, readApiKeys } from './api-keys.ts'
+import { contradictionsIn, ENGINE_SETTINGS, type EngineConfig, engineConfigOf } from './engine-settings.ts'
 import { OVERLOAD_SETTINGS } from './overload-settings.ts'
 import { JOB_SETTINGS, type JobConfig, jobConfigOf } from './job-settings.ts'
 import { MODEL_SETTINGS, type ModelConfig, modelConfigOf, modelSettingsOf } from './model-settings.ts'
@@ -15,8 +16,6 @@ import { TRACING_SETTINGS } from './tracing-settings.ts'
 
 const GIB = 1024 ** 3
 
-const COMPUTE_TYPES = ['auto', 'bfloat16', 'float16', 'float32', 'int8', 'float8'] as const
-
 /** Each setting: how it is parsed, what it defaults to, and what the README says of it. */
 const SETTINGS = {
   ...MODEL_SETTINGS,
@@ -26,31 +25,7 @@ const SETTINGS = {
     fallback: '8000',
     about: 'Port to listen on; 0 takes any free one',
   },
-  DEVICE: {
-    schema: z.enum(['auto', 'cuda', 'cpu']),
-    fallback: 'auto',
-    about: 'Where the model runs: auto, cuda or cpu',
-  },
-  COMPUTE_TYPE: {
-    schema: z.enum(COMPUTE_TYPES),
-    fallback: 'auto',
-    about: 'Arithmetic: auto, bfloat16, float16, float32, int8 or float8',
-  },
-  SLOTS: {
-    schema: z.union([z.literal('auto'), wholeNumber(1, 64)], 'auto, or a whole number from 1 to 64'),
-    fallback: 'auto',
-    about: 'How many windows are decoded side by side: auto, or 1 to 64',
-  },
-  COMPILE: {
-    schema: z.enum(['on', 'off']),
-    fallback: 'off',
-    about: 'Whether torch fuses the decoder first: on or off. Minutes at the start; needs a C++ compiler',
-  },
-  CUDA_GRAPHS: {
-    schema: z.enum(['on', 'off']),
-    fallback: 'on',
-    about: 'Whether a step on a GPU is launched as one graph: on, or off where a driver fails at it',
-  },
+  ...ENGINE_SETTINGS,
   GUARDS: {
     schema: z.enum(['on', 'off']),
     fallback: 'on',
@@ -148,14 +123,9 @@ const SETTINGS = {
 type SettingName = keyof typeof SETTINGS
 export type MetricsAccess = Value<'METRICS'>
 
-export interface Config extends JobConfig, ModelConfig {
+export interface Config extends EngineConfig, JobConfig, ModelConfig {
   readonly host: string
   readonly port: number
-  readonly device: 'auto' | 'cuda' | 'cpu'
-  readonly computeType: (typeof COMPUTE_TYPES)[number]
-  readonly slots: 'auto' | number
-  readonly compiles: boolean
-  readonly hasGraphs: boolean
   /** For requests that do not decide it. */
   readonly hasGuards: boolean
   readonly joinsRetries: boolean
@@ -224,11 +194,7 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
     ...modelConfigOf(read),
     host: read('HOST'),
     port: read('PORT'),
-    device: read('DEVICE'),
-    computeType: read('COMPUTE_TYPE'),
-    slots: read('SLOTS'),
-    compiles: read('COMPILE') === 'on',
-    hasGraphs: read('CUDA_GRAPHS') === 'on',
+    ...engineConfigOf(read),
     hasGuards: read('GUARDS') === 'on',
     joinsRetries: read('JOIN_RETRIES') === 'on',
     defaultLanguage: read('DEFAULT_LANGUAGE'),
@@ -260,6 +226,7 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
     tracesEndpoint: read('OTEL_EXPORTER_OTLP_ENDPOINT') || undefined,
     serviceName: read('OTEL_SERVICE_NAME'),
   }
+  problems.push(...contradictionsIn(config))
   if (problems.length > 0) throw new Error(`settings that cannot be used:\n  ${problems.join('\n  ')}`)
   return Object.freeze(config)
 }

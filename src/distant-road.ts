@@ -44,6 +44,7 @@ export function openDistantRoad(
       workload.requireRoom(tier)
     },
     start: () => Promise.resolve(),
+    lost: new Promise(() => {}),
     [Symbol.asyncDispose]: () => workers[Symbol.asyncDispose](),
   }
 }

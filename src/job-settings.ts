@@ -1,7 +1,7 @@
 /** The settings of jobs, of what is fetched for them and of what follows them: rows of config.ts's table, and what becomes of them. */
 import { z } from 'zod'
 import { isNetwork } from './networks.ts'
-import { listOf, wholeNumber } from './setting-types.ts'
+import { isYes, listOf, wholeNumber, yesOrNo } from './setting-types.ts'
 
 const optional = z.string()
 const NETWORKS = 'addresses or networks such as 10.0.0.0/8, with commas'
@@ -24,7 +24,7 @@ export const JOB_SETTINGS = {
     about: 'Jobs of each of the two queues that are worked on at once',
   },
   ALLOW_URL: {
-    schema: z.enum(['0', '1', 'on', 'off', 'true', 'false']),
+    schema: yesOrNo,
     fallback: '0',
     about: 'Whether recordings are fetched from URLs that clients name: 1 or 0. Only from public addresses',
   },
@@ -155,7 +155,7 @@ export function jobConfigOf(read: Read): JobConfig {
     jobSecondsKept: read('CACHE_EXPIRY'),
     maxJobBytes: read('MAX_JOB_BYTES'),
     jobsAtOnce: read('JOBS_AT_ONCE'),
-    allowsUrls: ['1', 'on', 'true'].includes(read('ALLOW_URL')),
+    allowsUrls: isYes(read('ALLOW_URL')),
     urlFetchSeconds: read('URL_FETCH_SECONDS'),
     uploadSecondsKept: read('UPLOAD_EXPIRY'),
     urlAllowedNetworks: read('URL_ALLOWED_NETWORKS'),

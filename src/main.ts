@@ -80,19 +80,17 @@ async function run(config: Config, log: Log): Promise<void> {
   log.info('listening', { url: reachableUrl(server, config.host) })
   await using jobs = workOnJobs(config, () => room.start(transcriber), ending)
   try {
-    // A model that cannot be loaded ends the wait by throwing; after that only a signal does.
-    const signal = await Promise.race([
-      stopRequested,
-      road
-        .start()
-        .then(jobs.begin)
-        .then(() => stopRequested),
-      broken,
-    ])
+    // A model that cannot be loaded ends the wait by throwing; after that a signal does, or a GPU that is gone.
+    const working = road
+      .start()
+      .then(jobs.begin)
+      .then(() => stopRequested)
+    const why = await Promise.race([stopRequested, working, road.lost.catch(toError), broken])
     // Who presses Ctrl-C has no balancer in front of us.
-    const delayMs = signal === 'SIGTERM' ? config.shutdownDelaySeconds * 1000 : 0
+    const delayMs = why === 'SIGTERM' ? config.shutdownDelaySeconds * 1000 : 0
     const times = { delayMs, drainMs: config.drainSeconds * 1000 }
     await Promise.race([Promise.all([shutDown(server, ending, times, log), jobs.parked]), broken])
+    if (why instanceof Error) throw why
   } finally {
     server.closeAllConnections()
     server.close()
@@ -205,6 +203,10 @@ function untilBroken(log: Log): Promise<never> {
   process.stdout.on('error', () => {})
   process.stderr.on('error', () => {})
   return promise
+}
+
+function toError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error))
 }
 
 /** One line a problem, for a person: whoever starts the server reads this before any log. */

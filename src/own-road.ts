@@ -28,6 +28,8 @@ export interface Road extends AsyncDisposable {
   requireRoom(tier: Tier | undefined): void
   /** Resolves when jobs can be worked on. @throws Error, its message for the operator, when they never can. */
   start(): Promise<void>
+  /** Rejects, its message for the operator, when this process can do nothing more for anybody. */
+  readonly lost: Promise<never>
 }
 
 /** Each ffmpeg uses one core, and four keep any engine busy. */
@@ -60,6 +62,7 @@ export async function openOwnRoad(
     queueState: () => queueState(turns),
     requireRoom: (tier) => turns.workload.requireRoom(tier),
     start: () => engine.start(),
+    lost: engine.lost,
     [Symbol.asyncDispose]: () => engine[Symbol.asyncDispose](),
   }
 }

@@ -13,6 +13,7 @@ test('an empty environment is enough', () => {
     host: '0.0.0.0',
     port: 8000,
     device: 'auto',
+    isGpuRequired: false,
     computeType: 'auto',
     slots: 'auto',
     compiles: false,

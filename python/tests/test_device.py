@@ -1,11 +1,13 @@
 """Which device and number format, and the reasons that are given."""
 
+import warnings
 from types import SimpleNamespace
 
 import pytest
 import torch
 
-from whisper_worker import device
+from whisper_worker import device, hub
+from whisper_worker.__main__ import choose_model, parse_arguments
 from whisper_worker.device import choose_placement
 from whisper_worker.failures import FatalFailure
 
@@ -42,6 +44,62 @@ def test_a_device_that_fails_a_small_multiplication_is_not_usable(monkeypatch):
     assert problem is not None
     assert "no kernel image" in problem
     assert "more lines" not in problem
+
+
+@pytest.mark.parametrize("device_setting", ["auto", "cuda"])
+@pytest.mark.parametrize(
+    "problem",
+    [
+        "torch 2.13.0, built for CUDA 13.0, sees no CUDA device",
+        "the CUDA device failed a small multiplication (CUDA error: no kernel image is available)",
+    ],
+)
+def test_where_a_gpu_is_required_a_cpu_is_never_chosen(monkeypatch, device_setting, problem):
+    monkeypatch.setattr(device, "cuda_problem", lambda: problem)
+
+    with pytest.raises(FatalFailure) as caught:
+        choose_placement(device_setting, "auto", gpu_asked_by="REQUIRE_GPU=1")
+
+    assert caught.value.code == "device_unavailable"
+    assert caught.value.message.startswith("REQUIRE_GPU=1 asks for a GPU, and none can be used: ")
+    assert problem in caught.value.message
+    assert "doctor" in caught.value.message
+
+
+def test_a_gpu_that_is_asked_for_is_looked_at_before_the_model_is_fetched(monkeypatch, tmp_path):
+    monkeypatch.setattr(device, "cuda_problem", lambda: "no kernel image is available")
+    monkeypatch.setattr(hub, "locate", lambda *_: pytest.fail("the model was looked for"))
+    told = []
+    wire = SimpleNamespace(send=told.append)
+    for wish in (["--require-gpu"], ["--device", "cuda"]):
+        with pytest.raises(FatalFailure, match="no kernel image"):
+            choose_model(parse_arguments([*wish, "--spool-dir", str(tmp_path)]), wire)
+
+    assert [message.message for message in told] == ["looking for the GPU"] * 2
+
+
+def test_why_no_device_is_seen_is_repeated_from_torch_s_warning(monkeypatch):
+    def is_available():
+        warnings.warn("CUDA initialization: The NVIDIA driver is too old\nand more", stacklevel=1)
+        return False
+
+    monkeypatch.setattr(torch.cuda, "is_available", is_available)
+    monkeypatch.setattr(torch.version, "cuda", "13.0")
+
+    problem = device.cuda_problem()
+
+    assert problem is not None
+    assert problem.endswith(
+        "built for CUDA 13.0, sees no CUDA device"
+        " (CUDA initialization: The NVIDIA driver is too old)"
+    )
+
+
+def test_a_torch_without_cuda_says_which_it_is(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.version, "cuda", None)
+
+    assert device.cuda_problem() == f"torch {torch.__version__} was built without CUDA"
 
 
 @pytest.mark.parametrize("compute_type", ["bfloat16", "float16", "float32", "int8"])
@@ -165,3 +223,4 @@ def test_a_gpu_computes_in_the_best_format_it_has(monkeypatch, has_bfloat16, exp
 def test_a_real_gpu_is_found_usable():
     assert device.cuda_problem() is None
     assert choose_placement("auto", "auto").device.type == "cuda"
+    assert choose_placement("auto", "auto", gpu_asked_by="REQUIRE_GPU=1").device.type == "cuda"

@@ -47,8 +47,16 @@ class Arguments:
     slots: int | None
     compile: bool
     no_graphs: bool
+    require_gpu: bool
     spool_dir: Path
     fake: bool
+
+    @property
+    def gpu_asked_by(self) -> str | None:
+        """The setting that a CPU is no answer to."""
+        if self.require_gpu:
+            return "REQUIRE_GPU=1"
+        return "DEVICE=cuda" if self.device == "cuda" else None
 
 
 def parse_arguments(arguments: Sequence[str] | None = None) -> Arguments:
@@ -64,6 +72,7 @@ def parse_arguments(arguments: Sequence[str] | None = None) -> Arguments:
     parser.add_argument("--slots", type=_slots, default=None, help="auto, or how many windows")
     parser.add_argument("--compile", action="store_true", help="fuse the decoder's small kernels")
     parser.add_argument("--no-graphs", action="store_true", help="no CUDA graphs")
+    parser.add_argument("--require-gpu", action="store_true", help="fail where none can be used")
     parser.add_argument("--spool-dir", type=Path, required=True, help="where Node puts recordings")
     parser.add_argument("--fake", action="store_true", help="a deterministic model without weights")
     return Arguments(**vars(parser.parse_args(arguments)))
@@ -88,6 +97,12 @@ def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
     from whisper_worker.checkpoint import check
     from whisper_worker.hub import locate
 
+    if arguments.gpu_asked_by is not None:
+        # Before gigabytes are fetched for a machine that will not use them.
+        wire.send(Loading("loading", "looking for the GPU", None))
+        from whisper_worker.device import require_cuda
+
+        require_cuda(arguments.gpu_asked_by)
     checkpoint = check(locate(arguments.model, wire.send, arguments.revision))
     wire.send(Loading("loading", "importing torch and transformers", None))
     from whisper_worker.loading import Wanted, load_model
@@ -98,6 +113,7 @@ def choose_model(arguments: Arguments, wire: Wire) -> SpeechModel:
         arguments.slots,
         compiles=arguments.compile,
         has_graphs=not arguments.no_graphs,
+        gpu_asked_by=arguments.gpu_asked_by,
     )
     return load_model(checkpoint, wanted, wire.send)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import platform
+import warnings
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -37,6 +38,9 @@ _RESERVED_BYTES = 5_000_000_000
 # Below this, float32 is quick enough, and it is exact. Whisper tiny has 39 million.
 _HEAVY_PARAMETERS = 30_000_000
 _FLOAT8_CAPABILITY = (8, 9)
+_LOOK_FURTHER = (
+    "More is told by: npm run doctor (of a container: docker compose run --rm server doctor)."
+)
 
 
 @dataclass(frozen=True)
@@ -70,17 +74,30 @@ class Placement:
         return replace(self, compute_type=chosen, reasons={**self.reasons, "compute_type": reason})
 
 
-def choose_placement(device: str, compute_type: str, slots: int | None = None) -> Placement:
-    """`auto` or an order for device and number format; None leaves the slots to the machine."""
+def require_cuda(asked_by: str) -> None:
+    """Whoever asks for a GPU is told that there is none, and is not given a CPU."""
     problem = cuda_problem()
-    if device == "cuda" and problem is not None:
-        raise FatalFailure("device_unavailable", f"DEVICE=cuda was asked for, but {problem}.")
-    if device == "cpu" or problem is not None:
-        reason = "asked for" if device == "cpu" else f"{problem}"
-        placement = _on_cpu(compute_type, reason)
-    else:
-        reason = "asked for and usable" if device == "cuda" else "CUDA is usable"
-        placement = _on_cuda(compute_type, reason)
+    if problem is not None:
+        message = f"{asked_by} asks for a GPU, and none can be used: {problem}. {_LOOK_FURTHER}"
+        raise FatalFailure("device_unavailable", message)
+
+
+def choose_placement(
+    device: str, compute_type: str, slots: int | None = None, gpu_asked_by: str | None = None
+) -> Placement:
+    """`auto` or an order for device and number format; None leaves the slots to the machine."""
+    if gpu_asked_by is None and device == "cuda":
+        gpu_asked_by = "DEVICE=cuda"
+    if gpu_asked_by is not None:
+        require_cuda(gpu_asked_by)
+        return _with_slots(_on_cuda(compute_type, "asked for and usable"), slots)
+    problem = cuda_problem() if device == "auto" else "asked for"
+    if problem is not None:
+        return _with_slots(_on_cpu(compute_type, problem), slots)
+    return _with_slots(_on_cuda(compute_type, "CUDA is usable"), slots)
+
+
+def _with_slots(placement: Placement, slots: int | None) -> Placement:
     if slots is None:
         return placement
     return replace(placement, slots=slots, reasons={**placement.reasons, "slots": "asked for"})
@@ -88,9 +105,11 @@ def choose_placement(device: str, compute_type: str, slots: int | None = None) -
 
 def cuda_problem() -> str | None:
     """Why CUDA cannot be used, found by using it: some cards are available and then fail."""
-    if not torch.cuda.is_available():
-        has_cuda = torch.version.cuda is not None
-        return "no CUDA device is visible" if has_cuda else "this torch was built without CUDA"
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        is_available = torch.cuda.is_available()
+    if not is_available:
+        return _why_invisible([str(warning.message) for warning in warned])
     try:
         ones = torch.ones(16, 16, device="cuda")
         if float((ones @ ones).sum()) == 16**3:
@@ -98,6 +117,15 @@ def cuda_problem() -> str | None:
         return "the CUDA device multiplies wrongly"
     except RuntimeError as error:
         return f"the CUDA device failed a small multiplication ({str(error).splitlines()[0]})"
+
+
+def _why_invisible(warned: list[str]) -> str:
+    """That the driver is too old, or has lost the device, torch only warns of, and only once."""
+    build = f"torch {torch.__version__}"
+    if torch.version.cuda is None:
+        return f"{build} was built without CUDA"
+    why = f" ({warned[0].splitlines()[0]})" if warned else ""
+    return f"{build}, built for CUDA {torch.version.cuda}, sees no CUDA device{why}"
 
 
 def automatic_cpu_type(parameters: int) -> tuple[str, str]:

@@ -52,6 +52,8 @@ class Wanted:
     slots: int | None = None
     compiles: bool = False
     has_graphs: bool = True
+    # The setting that a CPU is no answer to.
+    gpu_asked_by: str | None = None
 
 
 def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperModel:
@@ -59,7 +61,9 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
     transformers.logging.set_verbosity_error()
     transformers.logging.disable_progress_bar()
     keep_freed_memory()
-    placement = choose_placement(wanted.device, wanted.compute_type, wanted.slots)
+    placement = choose_placement(
+        wanted.device, wanted.compute_type, wanted.slots, wanted.gpu_asked_by
+    )
     placement = placement.for_model(_count_parameters(checkpoint))
     send(Loading("loading", "reading the weights", None))
     network = _load_network(checkpoint, placement)

@@ -34,7 +34,7 @@ export function workerCommand(
 
 type ModelSettings = Pick<
   Config,
-  'model' | 'modelRevision' | 'device' | 'computeType' | 'slots' | 'compiles' | 'hasGraphs'
+  'model' | 'modelRevision' | 'device' | 'isGpuRequired' | 'computeType' | 'slots' | 'compiles' | 'hasGraphs'
 >
 
 export function modelArguments(config: ModelSettings): string[] {
@@ -50,6 +50,7 @@ export function modelArguments(config: ModelSettings): string[] {
     String(config.slots),
     ...(config.compiles ? ['--compile'] : []),
     ...(config.hasGraphs ? [] : ['--no-graphs']),
+    ...(config.isGpuRequired ? ['--require-gpu'] : []),
   ]
 }
 

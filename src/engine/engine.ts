@@ -36,6 +36,8 @@ export interface Engine extends AsyncDisposable {
   /** @throws as `run`. */
   detectLanguage(pcm: PcmSource, signal: AbortSignal): Promise<DetectedLanguage>
   state(): EngineState
+  /** Rejects, its message for the operator, when no child of this process will find its device again. */
+  readonly lost: Promise<never>
   /** Resolves when the child is gone. What was running fails with `shutting_down`. */
   stop(): Promise<void>
 }
@@ -118,6 +120,7 @@ export function createEngine(parts: EngineParts): Engine {
       const { state } = supervisor
       return state.phase === 'loading' ? { ...state, readyInSeconds: forecast.secondsLeft() } : state
     },
+    lost: supervisor.lost,
     stop,
     [Symbol.asyncDispose]: stop,
   }

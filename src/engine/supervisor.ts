@@ -65,10 +65,20 @@ export class Supervisor {
   #state: EngineState = { phase: 'loading', message: 'starting', fraction: null }
   /** When the rest ends that it has now, if it has one. */
   #restsUntilMs = 0
+  readonly #lost = Promise.withResolvers<never>()
   #changed = Promise.withResolvers<void>()
 
   constructor(parts: SupervisorParts) {
     this.#parts = parts
+    this.#lost.promise.catch(() => {}) // nobody has to listen
+  }
+
+  /**
+   * Rejects, its message for the operator, when a child that was ready has lost its device for good: no child of this process
+   * will find it again. Whoever asks meanwhile is told that the engine rests.
+   */
+  get lost(): Promise<never> {
+    return this.#lost.promise
   }
 
   get state(): EngineState {
@@ -121,6 +131,7 @@ export class Supervisor {
       if (!this.#wasReady && (exit.hopeless !== undefined || deathsInARow >= MOST_DEATHS)) {
         return this.#giveUp(exit)
       }
+      if (exit.isWithoutDevice && deathsInARow >= MOST_DEATHS) this.#loseDevice(exit)
       await this.#pause(exit, deathsInARow)
     }
   }
@@ -149,6 +160,11 @@ export class Supervisor {
     const message = exit.hopeless ?? `${exit.message}, ${MOST_DEATHS} times in a row`
     this.#parts.log.error('the speech engine cannot start', { reason: message, stderr: lastLines })
     this.#become({ phase: 'failed', message })
+  }
+
+  #loseDevice(exit: WorkerExit): void {
+    this.#parts.log.error('the speech engine has lost its device', { reason: exit.hopeless })
+    this.#lost.reject(new Error(exit.hopeless))
   }
 
   /** Until it is time for the next child. */

@@ -16,6 +16,11 @@ export class WorkerExit extends Error {
   /** One line for the operator when starting the same thing again cannot help; undefined when it can. */
   readonly hopeless: string | undefined
 
+  /** The GPU that was asked for cannot be used. A new container may have one again; a new child of this process mostly not. */
+  get isWithoutDevice(): boolean {
+    return this.facts.fatal?.code === 'device_unavailable'
+  }
+
   constructor(facts: ExitFacts) {
     super(describe(facts), facts.cause === undefined ? {} : { cause: facts.cause })
     this.name = 'WorkerExit'

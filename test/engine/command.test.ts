@@ -26,6 +26,7 @@ test.each([
       slots: 'auto',
       compiles: false,
       hasGraphs: true,
+      isGpuRequired: false,
     }),
   ).toEqual(['--model', expected, '--device', 'auto', '--compute-type', 'float32', '--slots', 'auto'])
 })
@@ -39,12 +40,13 @@ test('the number of slots is told to the child as it was set', () => {
     slots: 24,
     compiles: false,
     hasGraphs: true,
+    isGpuRequired: false,
   })
 
   expect(args.slice(-4)).toEqual(['--compute-type', 'int8', '--slots', '24'])
 })
 
-test('the child compiles, and does without graphs, only when it is told to', () => {
+test('the child compiles, does without graphs, and wants no CPU, only when it is told to', () => {
   const settings = {
     model: 'syvai/hviske-v2',
     modelRevision: undefined,
@@ -52,10 +54,10 @@ test('the child compiles, and does without graphs, only when it is told to', () 
     computeType: 'auto',
     slots: 'auto',
   } as const
-  const plain = modelArguments({ ...settings, compiles: false, hasGraphs: true })
-  const special = modelArguments({ ...settings, compiles: true, hasGraphs: false })
+  const plain = modelArguments({ ...settings, compiles: false, hasGraphs: true, isGpuRequired: false })
+  const special = modelArguments({ ...settings, compiles: true, hasGraphs: false, isGpuRequired: true })
 
-  expect(special).toEqual([...plain, '--compile', '--no-graphs'])
+  expect(special).toEqual([...plain, '--compile', '--no-graphs', '--require-gpu'])
 })
 
 test('a revision is told to the child', () => {
