@@ -1,58 +1,17 @@
-/** The driver, the device and its memory: what nvidia-smi and torch say of them, judged for what is asked of them. */
-import type { Config } from '../config.ts'
-import { type Finding, fail, asSize, ok, reasonOf, warn } from './finding.ts'
-import type { Ran, World } from './world.ts'
+/** The GPU: whether torch can use it, whether it computes right, and whether a model fits into its memory. */
+import { gpuAskedBy, type Wishes } from './driver.ts'
+import { type Finding, fail, asSize, ok, warn } from './finding.ts'
+import type { World } from './world.ts'
 
-/** The oldest driver for a CUDA runtime of that major version (docs.nvidia.com/deploy/cuda-compatibility). */
-const OLDEST_DRIVER: Readonly<Record<string, number>> = { '13': 580, '12': 525 }
-const QUERY = ['--query-gpu=name,driver_version,memory.total', '--format=csv,noheader']
-const INSTALL =
-  'sudo apt install nvidia-driver-580-open, then restart; in a container: the NVIDIA Container Toolkit'
 const SLOTS_BYTES = 1024 ** 3
-
-type Device = Pick<Config, 'device'>
-
-export async function checkDriver(
-  { device }: Device,
-  world: Pick<World, 'run' | 'python'>,
-): Promise<Finding> {
-  const ran = await world.run('nvidia-smi', QUERY).catch(() => undefined)
-  if (ran?.exitCode !== 0) return noDriver(device, ran)
-  const [name = '', version = '', memory = ''] = (ran.stdout.split('\n')[0] ?? '')
-    .split(',')
-    .map((cell) => cell.trim())
-  const runtime = await world.python().then(
-    ({ torch }) => torch?.cuda_version ?? undefined,
-    () => undefined,
-  )
-  // Of unified memory it says [N/A] or Not Supported, which is no fault.
-  const size = /^\d+ MiB$/.test(memory) ? memory : 'memory not told, as with unified memory'
-  const says = `${name}, driver ${version}, ${size}`
-  const oldest = OLDEST_DRIVER[runtime?.split('.')[0] ?? '']
-  if (oldest === undefined) return ok('driver', says)
-  const rule = `${says}; CUDA ${runtime} needs ${oldest} or newer`
-  return Number.parseFloat(version) >= oldest ? ok('driver', rule) : fail('driver', rule, INSTALL)
-}
-
-function noDriver(device: Config['device'], ran: Ran | undefined): Finding {
-  if (ran !== undefined && device !== 'cpu') {
-    const why = reasonOf(ran.stderr.trim() || ran.stdout.trim())
-    return (device === 'cuda' ? fail : warn)('driver', `nvidia-smi does not work: ${why}`, INSTALL)
-  }
-  if (device === 'cuda')
-    return fail('driver', 'there is no nvidia-smi, and DEVICE=cuda asks for a GPU', INSTALL)
-  return ok(
-    'driver',
-    device === 'cpu' ? 'not needed with DEVICE=cpu' : 'no nvidia-smi: a machine without NVIDIA GPU',
-  )
-}
+const CGROUP = '/sys/fs/cgroup'
 
 export async function checkCapability(
-  { device }: Device,
+  wishes: Wishes,
   { python, run }: Pick<World, 'python' | 'run'>,
 ): Promise<Finding> {
   const { torch } = await python()
-  if (torch?.gpu == null) return noGpu(device, torch?.cuda_problem ?? 'torch is not there', run)
+  if (torch?.gpu == null) return noGpu(wishes, torch?.cuda_problem ?? 'torch is not there', run)
   const { name, capability, built_for: builds } = torch.gpu
   const says = `${name}, compute capability ${capability.join('.')}`
   if (builds.some((build) => runsOn(build, capability))) return ok('gpu', says)
@@ -60,10 +19,11 @@ export async function checkCapability(
   return warn('gpu', `${says}; torch holds code for ${builds.join(', ')}`, mend)
 }
 
-async function noGpu(device: Config['device'], why: string, run: World['run']): Promise<Finding> {
-  if (device === 'cpu') return ok('gpu', 'not used with DEVICE=cpu')
+async function noGpu(wishes: Wishes, why: string, run: World['run']): Promise<Finding> {
+  if (wishes.device === 'cpu') return ok('gpu', 'not used with DEVICE=cpu')
+  const askedBy = gpuAskedBy(wishes)
   const mend = 'mend the driver and torch, or DEVICE=cpu'
-  if (device === 'cuda') return fail('gpu', `${why}, and DEVICE=cuda asks for a GPU`, mend)
+  if (askedBy !== undefined) return fail('gpu', `${why}, and ${askedBy} asks for a GPU`, mend)
   return (await hasDriver(run))
     ? warn('gpu', `there is one, and it is not used: ${why}`, mend)
     : ok('gpu', `none: ${why}`)
@@ -86,10 +46,14 @@ function runsOn(build: string, [major, minor]: readonly [number, number]): boole
   return Math.floor(number / 10) === major && number <= ours
 }
 
-export async function checkProduct({ python }: Pick<World, 'python'>): Promise<Finding> {
+export async function checkProduct(wishes: Wishes, { python }: Pick<World, 'python'>): Promise<Finding> {
   const { torch } = await python()
   if (torch === undefined) return fail('arithmetic', 'not tried: torch is not there', 'mend python first')
-  const what = `a product of two matrices of 512 × 512 on ${torch.gpu?.name ?? 'the CPU'}`
+  const askedBy = gpuAskedBy(wishes)
+  if (torch.gpu === null && askedBy !== undefined)
+    return fail('arithmetic', `not tried on a GPU, for which ${askedBy} asks`, 'mend gpu first')
+  const where = torch.gpu === null ? 'the CPU' : `${torch.gpu.name}, in float32 and bfloat16,`
+  const what = `a product of two matrices of 512 × 512 on ${where}`
   if (torch.product === null) return ok('arithmetic', `${what} is right`)
   return fail(
     'arithmetic',
@@ -98,26 +62,52 @@ export async function checkProduct({ python }: Pick<World, 'python'>): Promise<F
   )
 }
 
+interface Room {
+  readonly bytes: number
+  readonly says: string
+}
+
 /** `weightBytes`: of the model's files, if they are here. */
 export async function checkMemory(
   weightBytes: number | undefined,
   world: Pick<World, 'python' | 'readText'>,
 ): Promise<Finding> {
-  const gpu = (await world.python().catch(() => undefined))?.torch?.gpu ?? undefined
-  const isOwn = gpu !== undefined && !gpu.is_integrated
-  // On unified memory the driver counts what the page cache could give back as taken.
-  const free = isOwn ? gpu.free_bytes : await availableBytes(world)
-  if (free === undefined) return ok('memory', 'this system does not tell what is free')
-  const where = isOwn ? `of ${asSize(gpu.total_bytes)} on the GPU` : 'available (MemAvailable)'
-  const says = `${asSize(free)} ${where}`
-  if (weightBytes === undefined) return ok('memory', says)
+  const room = await tightestRoom(world)
+  if (room === undefined) return ok('memory', 'this system does not tell what is free')
+  if (weightBytes === undefined) return ok('memory', room.says)
   const needed = weightBytes + SLOTS_BYTES
-  if (free >= needed) return ok('memory', says)
+  if (room.bytes >= needed) return ok('memory', room.says)
   return warn(
     'memory',
-    `${says}; the model wants ${asSize(needed)}`,
+    `${room.says}; the model wants ${asSize(needed)}`,
     'end other programs (nvidia-smi, top), or set SLOTS=4',
   )
+}
+
+async function tightestRoom(world: Pick<World, 'python' | 'readText'>): Promise<Room | undefined> {
+  const gpu = (await world.python().catch(() => undefined))?.torch?.gpu ?? undefined
+  if (gpu !== undefined && !gpu.is_integrated) {
+    const says = `${asSize(gpu.free_bytes)} of ${asSize(gpu.total_bytes)} on the GPU`
+    return { bytes: gpu.free_bytes, says }
+  }
+  const free = await availableBytes(world)
+  if (free === undefined) return undefined
+  // On unified memory the driver counts what the page cache could give back as taken.
+  const told = gpu && `; CUDA itself tells ${asSize(gpu.free_bytes)} of ${asSize(gpu.total_bytes)}`
+  const says = `${asSize(free)} available (MemAvailable)${told ?? ''}`
+  const own = await containersRoom(world)
+  if (own === undefined || own.bytes >= free) return { bytes: free, says }
+  return { bytes: own.bytes, says: `${own.says}; ${says}` }
+}
+
+/** Undefined: the container has no bound of its own. */
+async function containersRoom({ readText }: Pick<World, 'readText'>): Promise<Room | undefined> {
+  const read = (name: string) => readText(`${CGROUP}/${name}`).catch(() => '')
+  const [limit, used, stat] = await Promise.all(['memory.max', 'memory.current', 'memory.stat'].map(read))
+  if (!/^\d+\s*$/.test(limit ?? '') || !/^\d+\s*$/.test(used ?? '')) return undefined
+  const cached = Number(/^inactive_file (\d+)$/m.exec(stat ?? '')?.[1] ?? 0)
+  const bytes = Math.max(0, Number(limit) - Number(used) + cached)
+  return { bytes, says: `${asSize(bytes)} of the ${asSize(Number(limit))} that this container may have` }
 }
 
 async function availableBytes({ readText }: Pick<World, 'readText'>): Promise<number | undefined> {

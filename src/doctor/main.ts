@@ -2,9 +2,10 @@
 import { parseArgs } from 'node:util'
 import { checksOf, examine } from './examine.ts'
 import type { Finding } from './finding.ts'
+import { asTypedOutside } from './in-container.ts'
 import { hasFailure, toJson, toLines, toSummary } from './report.ts'
 import { checkSettings } from './settings.ts'
-import { thisMachine } from './this-machine.ts'
+import { isImage, thisMachine } from './this-machine.ts'
 
 const USAGE = 'npm run doctor -- [--json] [--online]'
 const OPTIONS = {
@@ -23,15 +24,18 @@ function wishes(): { json: boolean; online: boolean } {
 
 const { json, online } = wishes()
 const { finding, config } = checkSettings(process.env)
+const world = thisMachine(config)
+const isContainer = isImage()
 const findings: Finding[] = []
-const found = (one: Finding) => {
+const found = (finding: Finding) => {
+  const one = isContainer ? asTypedOutside(finding) : finding
   findings.push(one)
   if (!json) process.stdout.write(toLines(one))
 }
 
 found(finding)
-const subject = { config, environment: process.env, isOnline: online }
-for await (const one of examine(await checksOf(subject, thisMachine(config)))) found(one)
+const subject = { config, environment: process.env, isOnline: online, isContainer }
+for await (const one of examine(await checksOf(subject, world))) found(one)
 await new Promise((written) => process.stdout.write(json ? toJson(findings) : toSummary(findings), written))
 // What did not answer in its time must not keep us.
 process.exit(hasFailure(findings) ? 1 : 0)

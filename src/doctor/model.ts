@@ -70,9 +70,9 @@ export async function checkModel(
     return fail(
       'model',
       `${says}, and HF_HUB_OFFLINE forbids fetching it`,
-      'HF_HUB_OFFLINE=0 npm start, once',
+      'HF_HUB_OFFLINE=0 npm run model -- pull',
     )
-  return warn('model', says, 'npm start (downloads it the first time), or MODEL=DIRECTORY')
+  return warn('model', says, 'npm run model -- pull, or MODEL=DIRECTORY')
 }
 
 /** Both of these start the engine; it is not worth it, and would download, without the files. */

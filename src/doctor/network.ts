@@ -1,10 +1,11 @@
 /**
- * How the box is reached: clock, name, ports, the address that others see, certificate. What needs somebody on the Internet is
- * asked only when that was allowed. From inside one cannot prove that the outside gets in, and no line claims it.
+ * How the box is reached: clock, name, ports, the address that others see. What needs somebody on the Internet is asked
+ * only when that was allowed. From inside one cannot prove that the outside gets in, and no line claims it.
  */
 import { isIP } from 'node:net'
 import { Networks, plainAddress } from '../networks.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import type { Door, Site } from './site.ts'
 import type { World } from './world.ts'
 
 const MOST_SECONDS_OFF = 30
@@ -22,39 +23,52 @@ const PRIVATE = new Networks([
 ])
 /** Of providers who give one public address to many (RFC 6598). Tailscale uses it, too. */
 const SHARED = new Networks(['100.64.0.0/10'])
-/** What Caddy's own authority (`tls internal`) looks like to whoever does not know it. */
-const UNKNOWN_AUTHORITY = /SELF_SIGNED|ISSUER|VERIFY_LEAF/
-/** Caddy renews with a third of the lifetime left. */
-const RENEWAL_OVERDUE = 0.2
+/** A machine without a battery for its clock wakes in 1970, or where its disk was last written. */
+const BUILT_MS = Date.UTC(2026, 0, 1)
+const SET_CLOCK = 'sudo timedatectl set-ntp true'
 
-/** The first name of Caddy's SITE_ADDRESS, without scheme and port. Undefined: it names none. */
-export function hostOf(siteAddress: string): string | undefined {
-  const [first = ''] = siteAddress.trim().split(/[\s,]+/)
-  const host = first.replace(/^https?:\/\//, '').replace(/\/.*$/, '')
-  const bare = /^\[(.+)\]/.exec(host)?.[1] ?? (isIP(host) === 0 ? host.replace(/:\d*$/, '') : host)
-  return bare === '' ? undefined : bare
+export async function checkClock(
+  isOnline: boolean,
+  world: Pick<World, 'foreignTimeMs' | 'nowMs' | 'run'>,
+): Promise<Finding> {
+  const now = new Date(world.nowMs()).toISOString().slice(0, 16).replace('T', ' ')
+  if (world.nowMs() < BUILT_MS)
+    return fail('clock', `${now} UTC, which is before this program was made`, SET_CLOCK)
+  return isOnline ? againstOthers(world) : asKept(now, world)
 }
 
-export async function checkClock(world: Pick<World, 'foreignTimeMs' | 'nowMs'>): Promise<Finding> {
+async function againstOthers(world: Pick<World, 'foreignTimeMs' | 'nowMs'>): Promise<Finding> {
   try {
     const seconds = Math.round((world.nowMs() - (await world.foreignTimeMs())) / 1000)
     if (Math.abs(seconds) <= MOST_SECONDS_OFF) return ok('clock', `at most ${MOST_SECONDS_OFF} s off`)
     const says = `${Math.abs(seconds)} s ${seconds > 0 ? 'fast' : 'slow'}: certificates and keys expire at the wrong time`
-    return fail('clock', says, 'sudo timedatectl set-ntp true')
+    return fail('clock', says, SET_CLOCK)
   } catch (error) {
     return warn('clock', `not compared: ${reasonOf(error)}`, LATER)
   }
 }
 
+/** systemd knows whether somebody keeps it. In a container there is none, and the clock is the machine's. */
+async function asKept(now: string, { run }: Pick<World, 'run'>): Promise<Finding> {
+  const question = ['show', '--property=NTPSynchronized', '--value']
+  const kept = await run('timedatectl', question).then(
+    ({ stdout }) => stdout.trim(),
+    () => '',
+  )
+  if (kept === 'no') return warn('clock', `${now} UTC, and nobody keeps it`, SET_CLOCK)
+  return ok('clock', `${now} UTC, ${kept === 'yes' ? 'kept over the network' : 'not compared with others'}`)
+}
+
 /** `seen` is the address that others see; undefined: nobody was asked, or nobody answered. */
 export async function checkName(
-  host: string,
+  site: Site,
   seen: string | undefined,
   { resolve }: Pick<World, 'resolve'>,
 ): Promise<Finding> {
-  if (isIP(host) !== 0) return againstSeen(host, [host], seen)
+  const { host } = site
+  if (isIP(host) !== 0) return judgeAddresses(site, [host], seen)
   try {
-    return againstSeen(host, await resolve(host), seen)
+    return judgeAddresses(site, await resolve(host), seen)
   } catch (error) {
     // Whoever knows names does not answer, which says nothing of this one.
     if (!isUnknownName(error))
@@ -73,15 +87,21 @@ export async function checkName(
   }
 }
 
-function againstSeen(host: string, addresses: readonly string[], seen: string | undefined): Finding {
+function judgeAddresses(
+  { host, isPrivate, isBehindProxy }: Site,
+  addresses: readonly string[],
+  seen: string | undefined,
+): Finding {
   const says = isIP(host) === 0 ? `${host} is ${addresses.join(', ')}` : `SITE_ADDRESS is ${host}`
+  const isInside = addresses.every((address) => PRIVATE.has(address) || SHARED.has(address))
+  if (isPrivate && isInside) return ok('name', `${says}, which only this network can reach, and is to`)
+  if (isBehindProxy) return ok('name', `${says}; the way leads over whoever is in front of us`)
   if (seen === undefined) {
-    const isInside = addresses.every((address) => PRIVATE.has(address) || SHARED.has(address))
     return isInside
       ? warn(
           'name',
           `${says}, which only this network can reach`,
-          'a public address, where others are to reach it',
+          'a public address, where others are to reach it; otherwise CADDY_TLS=internal',
         )
       : ok('name', says)
   }
@@ -92,20 +112,32 @@ function againstSeen(host: string, addresses: readonly string[], seen: string | 
   return fail('name', `${says}, and others see us as ${seen}`, mend)
 }
 
-export async function checkPorts({ connects }: Pick<World, 'connects'>): Promise<Finding> {
-  const ports = [80, 443]
-  const open = await Promise.all(ports.map((port) => connects('127.0.0.1', port)))
+export async function checkPorts(
+  { host, httpPort, httpsPort }: Door,
+  { isBehindProxy }: Pick<Site, 'isBehindProxy'>,
+  { connects }: Pick<World, 'connects'>,
+): Promise<Finding> {
+  const ports = isBehindProxy ? [httpPort] : [httpPort, httpsPort]
+  const isContainer = host === 'caddy'
+  const where = isContainer ? 'in the container caddy' : 'on this machine'
+  const open = await Promise.all(ports.map((port) => connects(host, port)))
   const closed = ports.filter((_, index) => !open[index])
-  if (closed.length === 0) return ok('ports', '80 and 443 listen on this machine')
-  return warn(
+  if (closed.length > 0)
+    return warn(
+      'ports',
+      `nobody listens on ${closed.join(' and ')} ${where}`,
+      'docker compose up -d, for the server and Caddy; not needed with a tunnel',
+    )
+  const listening = `${ports.join(' and ')} ${ports.length > 1 ? 'listen' : 'listens'} ${where}`
+  return ok(
     'ports',
-    `nobody listens on ${closed.join(' and ')} of this machine`,
-    'docker compose up -d, for the server and Caddy; not needed with a tunnel',
+    isContainer ? `${listening}; under which the machine has them: docker compose ps caddy` : listening,
   )
 }
 
 export async function checkRouter(
   seen: string | Error,
+  isContainer: boolean,
   { ownAddresses }: Pick<World, 'ownAddresses'>,
 ): Promise<Finding> {
   const tunnel = 'Tailscale Funnel or another tunnel, which needs no port forward'
@@ -121,46 +153,14 @@ export async function checkRouter(
     return warn('router', `nobody told us our public address: ${reasonOf(seen)}`, LATER)
   if (own.some(({ address }) => plainAddress(address) === seen))
     return ok('router', `${seen} is this machine's own address`)
-  const says = `others see us as ${seen}, which is an address of the router, or of the provider`
+  const whose = isContainer
+    ? "which is not a container's own: the machine's, the router's or the provider's"
+    : 'which is an address of the router, or of the provider'
   return warn(
     'router',
-    says,
+    `others see us as ${seen}, ${whose}`,
     `look at the router's own address: if it is ${seen}, forward 80 and 443; if not (CGNAT): ${tunnel}`,
   )
-}
-
-export async function checkCertificate(
-  host: string,
-  { certificate, nowMs }: Pick<World, 'certificate' | 'nowMs'>,
-): Promise<Finding> {
-  try {
-    const { validFrom, validTo, problem } = await certificate(host, 443)
-    const says = `of ${host}, good until ${validTo.toISOString().slice(0, 16)}Z`
-    const mend = 'docker compose logs caddy, which says why there is no new one'
-    const left = validTo.getTime() - nowMs()
-    if (left <= 0) return fail('certificate', `${says}: it has expired`, mend)
-    if (problem !== undefined) {
-      const isUnknown = UNKNOWN_AUTHORITY.test(problem)
-      const trust = "with tls internal, clients have to trust Caddy's root certificate; otherwise: "
-      const judge = isUnknown ? warn : fail
-      return judge(
-        'certificate',
-        `${says}: clients refuse it (${problem})`,
-        isUnknown ? `${trust}${mend}` : mend,
-      )
-    }
-    const lifetime = validTo.getTime() - validFrom.getTime()
-    return left < lifetime * RENEWAL_OVERDUE
-      ? warn('certificate', `${says}: it should have been renewed`, mend)
-      : ok('certificate', says)
-  } catch (error) {
-    // Many routers do not lead one's own public address back inside.
-    return warn(
-      'certificate',
-      `${host}:443 does not answer from here: ${reasonOf(error)}`,
-      `curl -v https://${host}/livez from another network`,
-    )
-  }
 }
 
 function isUnknownName(error: unknown): boolean {

@@ -5,6 +5,9 @@ const Torch = z.strictObject({
   version: z.string(),
   /** Null: built without CUDA. */
   cuda_version: z.string().nullable(),
+  /** Of the driver's own library, such as 13.0. Null: there is none. */
+  driver_cuda: z.string().nullable(),
+  cudnn: z.string().nullable(),
   cuda_problem: z.string().nullable(),
   device: z.enum(['cuda', 'cpu']),
   /** What is wrong with a matrix product there. */
@@ -27,6 +30,8 @@ const PythonProbe = z.strictObject({
   /** Packages. While there are any, torch is not asked. */
   missing: z.array(z.string()),
   transformers: z.string().optional(),
+  /** Where Python.h lies, if it is there. */
+  python_header: z.string().nullable().optional(),
   torch: Torch.optional(),
 })
 export type PythonProbe = z.output<typeof PythonProbe>

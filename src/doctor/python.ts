@@ -1,6 +1,6 @@
 /** Python, its packages, and whether torch was built for the device that is wanted. */
-import type { Config } from '../config.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { gpuAskedBy, type Wishes } from './driver.ts'
 import { hasDriver } from './gpu.ts'
 import type { World } from './world.ts'
 
@@ -19,7 +19,7 @@ export async function checkPython({ python }: Pick<World, 'python'>): Promise<Fi
 
 /** The classic of the GB10: pip took a wheel for CPUs, and everything works, slowly. */
 export async function checkTorchBuild(
-  { device }: Pick<Config, 'device'>,
+  wishes: Wishes,
   { python, run }: Pick<World, 'python' | 'run'>,
 ): Promise<Finding> {
   const { torch } = await python()
@@ -28,7 +28,8 @@ export async function checkTorchBuild(
   if (cuda !== null) return ok('torch', `torch ${version}, built for CUDA ${cuda}`)
   const says = `torch ${version} was built without CUDA`
   const mend = `a build of torch ≥ 2.11 for CUDA 13 (CUDA_NOTES.md), then: ${AGAIN}`
-  if (device === 'cuda') return fail('torch', `${says}, and DEVICE=cuda asks for it`, mend)
-  const hasGpu = device === 'auto' && (await hasDriver(run))
+  const askedBy = gpuAskedBy(wishes)
+  if (askedBy !== undefined) return fail('torch', `${says}, and ${askedBy} asks for it`, mend)
+  const hasGpu = wishes.device === 'auto' && (await hasDriver(run))
   return hasGpu ? warn('torch', `${says}, so the GPU of this machine is not used`, mend) : ok('torch', says)
 }

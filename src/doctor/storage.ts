@@ -55,7 +55,11 @@ export async function checkDisk(
   )
 }
 
-export async function checkJobs({ dataDir }: Data, { tablesIn }: Pick<World, 'tablesIn'>): Promise<Finding> {
+export async function checkJobs(
+  { dataDir, queueUrl }: Data & Pick<Config, 'queueUrl'>,
+  { tablesIn }: Pick<World, 'tablesIn'>,
+): Promise<Finding> {
+  if (queueUrl !== undefined) return ok('jobs', 'kept where QUEUE_URL leads, not in a file')
   const path = join(dataDir, 'jobs', 'jobs.sqlite')
   try {
     const tables = await tablesIn(path)

@@ -1,37 +1,32 @@
-/** The world as it is: programs, files and sockets of this machine. Nothing here judges, and nothing waits without end. */
-import { once } from 'node:events'
+/** The world as it is: programs and files of this machine. Nothing here judges, and nothing waits without end. */
 import { existsSync, type Stats } from 'node:fs'
-import { lookup } from 'node:dns/promises'
 import { mkdir, mkdtemp, readdir, readFile, rm, stat, statfs, writeFile } from 'node:fs/promises'
-import { connect, isIP } from 'node:net'
-import { networkInterfaces } from 'node:os'
 import { join } from 'node:path'
+import { versions } from 'node:process'
 import { fileURLToPath } from 'node:url'
 import { DatabaseSync } from 'node:sqlite'
-import { connect as connectTls } from 'node:tls'
 import { execa } from 'execa'
 import { findFfmpeg } from '../audio/ffmpeg.ts'
 import type { Config } from '../config.ts'
-import { until } from '../until.ts'
+import { publicAddress, thisNetwork } from './this-network.ts'
 import { parseProbe, type PythonProbe } from './python-probe.ts'
 import { transcribeTrial } from './trial-transcription.ts'
-import type { Certificate, FileSize, OwnAddress, Ran, World } from './world.ts'
+import type { FileSize, Ran, World } from './world.ts'
 
 const PROGRAM_MS = 10_000
 /** Importing torch from a cold disk, and starting CUDA. */
 const PROBE_MS = 55_000
 const ENGINE_MS = 590_000
-const NETWORK_MS = 2000
+/** Behind each `npm run`: without it they are no commands, and what they do is done by the image's entry point. */
+const SETUP = fileURLToPath(new URL('../../scripts/setup.mjs', import.meta.url))
 const PYTHON_DIRECTORY = fileURLToPath(new URL('../../python/', import.meta.url))
-/** Either says which IPv4 address a request came from, and nothing else. */
-const ADDRESS_TELLERS = ['https://api.ipify.org', 'https://ipv4.icanhazip.com']
-/** Where models come from: whoever may ask anybody may ask there. */
-const CLOCK = 'https://huggingface.co'
 
 export function thisMachine(config: Config): World {
   const ffmpeg = onlyOnce(() => findFfmpeg(config))
   return {
     nowMs: Date.now,
+    nodeVersion: () => versions.node,
+    userId: () => process.getuid?.() ?? Number.NaN,
     run,
     readText: (path) => readFile(path, 'utf8'),
     filesIn,
@@ -42,13 +37,17 @@ export function thisMachine(config: Config): World {
     ffmpeg,
     python: onlyOnce(() => askPython(config)),
     transcribe: onlyOnce(async () => transcribeTrial(config, await ffmpeg(), AbortSignal.timeout(ENGINE_MS))),
-    resolve: addressesOf,
-    ownAddresses,
-    connects,
-    certificate,
-    publicAddress: onlyOnce(() => Promise.any(ADDRESS_TELLERS.map(addressToldBy))),
-    foreignTimeMs,
+    ...thisNetwork(),
+    publicAddress: onlyOnce(publicAddress),
+    // Their clients are loaded only where they are wanted.
+    askRedis: async (url) => (await import('./these-stores.ts')).askRedis(url),
+    tryObjects: async (...which) => (await import('./these-stores.ts')).tryObjects(...which),
   }
+}
+
+/** The image holds what runs and not what sets it up. A checkout in somebody's container is none. */
+export function isImage(): boolean {
+  return !existsSync(SETUP)
 }
 
 function onlyOnce<Value>(ask: () => Promise<Value>): () => Promise<Value> {
@@ -113,56 +112,4 @@ async function tablesIn(path: string): Promise<number | undefined> {
   } finally {
     database.close()
   }
-}
-
-/** The system's own way of asking has no deadline, and waits long for name servers that do not answer. */
-async function addressesOf(name: string): Promise<string[]> {
-  const found = await until(lookup(name, { all: true }), AbortSignal.timeout(NETWORK_MS))
-  return found.map(({ address }) => address)
-}
-
-function ownAddresses(): OwnAddress[] {
-  return Object.entries(networkInterfaces()).flatMap(([card, addresses = []]) =>
-    addresses.map(({ address }) => ({ card, address })),
-  )
-}
-
-async function connects(host: string, port: number): Promise<boolean> {
-  const socket = connect({ host, port })
-  try {
-    await once(socket, 'connect', { signal: AbortSignal.timeout(NETWORK_MS) })
-    return true
-  } catch {
-    return false
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function certificate(host: string, port: number): Promise<Certificate> {
-  const name = isIP(host) === 0 ? { servername: host } : {}
-  // Looked at, not trusted: nothing is sent over it.
-  const socket = connectTls({ host, port, ...name, rejectUnauthorized: false })
-  try {
-    await once(socket, 'secureConnect', { signal: AbortSignal.timeout(NETWORK_MS) })
-    const { valid_from, valid_to } = socket.getPeerCertificate()
-    const problem = socket.authorized ? undefined : String(socket.authorizationError)
-    return { validFrom: new Date(valid_from), validTo: new Date(valid_to), problem }
-  } finally {
-    socket.destroy()
-  }
-}
-
-async function addressToldBy(url: string): Promise<string> {
-  const answer = await fetch(url, { signal: AbortSignal.timeout(NETWORK_MS) })
-  const text = (await answer.text()).trim()
-  if (isIP(text) === 0) throw new Error(`${url} told no address`)
-  return text
-}
-
-async function foreignTimeMs(): Promise<number> {
-  const { headers } = await fetch(CLOCK, { method: 'HEAD', signal: AbortSignal.timeout(NETWORK_MS) })
-  const time = Date.parse(headers.get('date') ?? '')
-  if (Number.isNaN(time)) throw new Error(`${CLOCK} told no time`)
-  return time
 }

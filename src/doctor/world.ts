@@ -21,12 +21,35 @@ export interface Trial {
 export interface Certificate {
   readonly validFrom: Date
   readonly validTo: Date
-  /** Why a client would not take it. */
+  /** Why a client would not take it, whatever its name. */
   readonly problem: string | undefined
+  /** As it names them itself. */
+  readonly names: string
+  readonly isForName: boolean
+}
+
+/** Of the server that QUEUE_URL leads to. */
+export interface QueueFacts {
+  /** Host, port and database, nothing secret. */
+  readonly name: string
+  readonly program: 'Redis' | 'Valkey'
+  readonly version: string
+  /** Settings that jobs need otherwise. Undefined: it does not tell. */
+  readonly unmet:
+    | readonly {
+        readonly setting: string
+        readonly value: string
+        readonly wanted: string
+        readonly otherwise: string
+      }[]
+    | undefined
 }
 
 export interface World {
   readonly nowMs: () => number
+  readonly nodeVersion: () => string
+  /** Of whoever runs us. */
+  readonly userId: () => number
   /** @throws Error when there is no such program. */
   readonly run: (file: string, args: readonly string[]) => Promise<Ran>
   readonly readText: (path: string) => Promise<string>
@@ -47,7 +70,15 @@ export interface World {
   readonly resolve: (name: string) => Promise<readonly string[]>
   readonly ownAddresses: () => readonly OwnAddress[]
   readonly connects: (host: string, port: number) => Promise<boolean>
-  readonly certificate: (host: string, port: number) => Promise<Certificate>
+  /** What is shown there to who asks for that name. @throws Error with a code */
+  readonly certificate: (
+    at: { readonly host: string; readonly port: number },
+    name: string,
+  ) => Promise<Certificate>
+  /** @throws Error without the URL */
+  readonly askRedis: (url: string) => Promise<QueueFacts>
+  /** Looks for objects, or writes one, reads it and removes it. @throws Error */
+  readonly tryObjects: (settings: Config['s3'], isWritten: boolean) => Promise<void>
   /** What others see of us. @throws Error when nobody tells */
   readonly publicAddress: () => Promise<string>
   /** The clock of somebody else. @throws Error */
@@ -70,6 +101,8 @@ export interface Subject {
   readonly environment: Environment
   /** Whether others on the Internet may be asked. */
   readonly isOnline: boolean
+  /** Whether this is our image, where other names, addresses and commands hold. */
+  readonly isContainer: boolean
 }
 
 export type Environment = Readonly<Record<string, string | undefined>>

@@ -1,8 +1,8 @@
-// Settings, programs, Python and the GPU: each line for a machine that has it, and for one that has not.
+// Settings, programs, Python and torch's build: each line for a machine that has it, and for one that has not.
 import { expect, test } from 'vitest'
 import type { Ffmpeg } from '../../src/audio/ffmpeg.ts'
 import { ISOLATION_LEVELS } from '../../src/audio/isolation.ts'
-import { checkCapability, checkDriver, checkMemory, checkProduct } from '../../src/doctor/gpu.ts'
+import { checkProduct } from '../../src/doctor/gpu.ts'
 import { checkFfmpeg, checkIsolation, checkNode } from '../../src/doctor/programs.ts'
 import { parseProbe } from '../../src/doctor/python-probe.ts'
 import { checkPython, checkTorchBuild } from '../../src/doctor/python.ts'
@@ -18,10 +18,10 @@ import {
   rejecting,
 } from './made-up-world.ts'
 
-const GIB = 1024 ** 3
 const AUTO = configWith({})
 const CUDA = configWith({ DEVICE: 'cuda' })
 const CPU = configWith({ DEVICE: 'cpu' })
+const REQUIRED = configWith({ REQUIRE_GPU: '1' })
 
 test('good settings are ok, and what is made of them is gone on with', () => {
   const { finding, config } = checkSettings({ PORT: '8123' })
@@ -106,154 +106,18 @@ test('a missing package fails by name, and so does a Python that is not there', 
   })
   expect(await checkPython({ python: rejecting('there is no python') })).toMatchObject({ state: 'fail' })
   expect(await checkTorchBuild(AUTO, madeUpWorld({ python: lacking }))).toMatchObject({ state: 'fail' })
-  expect(await checkProduct({ python: lacking })).toMatchObject({ state: 'fail' })
+  expect(await checkProduct(AUTO, { python: lacking })).toMatchObject({ state: 'fail' })
 })
 
 test.each([
   ['a build for CUDA', CUDA, cudaTorch(), noSuchProgram, 'ok'],
   ['a build for CPUs where DEVICE=cuda asks for the GPU', CUDA, CPU_TORCH, noSuchProgram, 'fail'],
+  ['a build for CPUs where REQUIRE_GPU=1 asks for the GPU', REQUIRED, CPU_TORCH, noSuchProgram, 'fail'],
   ['a build for CPUs on a machine that has a GPU', AUTO, CPU_TORCH, ran('GPU 0: NVIDIA GB10'), 'warn'],
   ['a build for CPUs on a machine that has none', AUTO, CPU_TORCH, noSuchProgram, 'ok'],
   ['a build for CPUs with DEVICE=cpu', CPU, CPU_TORCH, ran('GPU 0'), 'ok'],
 ])('%s: torch is judged', async (_what, config, torch, run, state) => {
   expect(await checkTorchBuild(config, { python: pythonWith(torch), run })).toMatchObject({ state })
-})
-
-test.each([
-  [
-    'a GB10, whose memory nvidia-smi does not tell',
-    CUDA,
-    ran('NVIDIA GB10, 580.126.09, [N/A]\n'),
-    'ok',
-    /memory not told/,
-  ],
-  ['a card of its own', AUTO, ran('NVIDIA L4, 590.44, 23034 MiB\n'), 'ok', /23034 MiB/],
-  [
-    'a driver older than the runtime',
-    AUTO,
-    ran('NVIDIA L4, 570.10, 23034 MiB\n'),
-    'fail',
-    /CUDA 13\.0 needs 580/,
-  ],
-  [
-    'nvidia-smi that fails, with DEVICE=cuda',
-    CUDA,
-    ran('', 9, "couldn't communicate"),
-    'fail',
-    /couldn't communicate/,
-  ],
-  [
-    'nvidia-smi that fails, with DEVICE=auto',
-    AUTO,
-    ran('', 9, "couldn't communicate"),
-    'warn',
-    /couldn't communicate/,
-  ],
-  ['no driver, with DEVICE=cuda', CUDA, noSuchProgram, 'fail', /asks for a GPU/],
-  ['no driver, with DEVICE=auto', AUTO, noSuchProgram, 'ok', /without NVIDIA GPU/],
-  ['no driver, with DEVICE=cpu', CPU, noSuchProgram, 'ok', /not needed/],
-])('%s: the driver is judged', async (_what, config, run, state, says) => {
-  const finding = await checkDriver(config, { run, python: pythonWith(cudaTorch()) })
-
-  expect(finding).toMatchObject({ name: 'driver', state })
-  expect(finding.says).toMatch(says)
-})
-
-test('a driver is told of without a rule for a runtime that we know none of', async () => {
-  const torch = { ...cudaTorch(), cuda_version: '14.0' }
-  const world = { run: ran('NVIDIA L4, 590.44, 23034 MiB'), python: pythonWith(torch) }
-
-  expect(await checkDriver(AUTO, world)).toMatchObject({
-    state: 'ok',
-    says: 'NVIDIA L4, driver 590.44, 23034 MiB',
-  })
-})
-
-test('a driver is told of when torch is not there to ask for a runtime', async () => {
-  const world = { run: ran('NVIDIA GB10, 580.126.09, [N/A]'), python: rejecting('no python') }
-
-  expect(await checkDriver(AUTO, world)).toMatchObject({ state: 'ok' })
-})
-
-test.each([
-  [
-    'a GB10 with code for 12.0',
-    AUTO,
-    cudaTorch(),
-    noSuchProgram,
-    'ok',
-    /^NVIDIA GB10, compute capability 12\.1$/,
-  ],
-  [
-    'code that is compiled when needed',
-    AUTO,
-    cudaTorch({ built_for: ['compute_90'] }),
-    noSuchProgram,
-    'ok',
-    /12\.1/,
-  ],
-  [
-    'code for other GPUs only',
-    AUTO,
-    cudaTorch({ built_for: ['sm_80', 'sm_90'] }),
-    noSuchProgram,
-    'warn',
-    /sm_80, sm_90/,
-  ],
-  [
-    'code for a later minor version only',
-    AUTO,
-    cudaTorch({ built_for: ['sm_123'] }),
-    noSuchProgram,
-    'warn',
-    /sm_123/,
-  ],
-  ['no GPU with DEVICE=cuda', CUDA, CPU_TORCH, noSuchProgram, 'fail', /without CUDA/],
-  ['no GPU', AUTO, CPU_TORCH, noSuchProgram, 'ok', /^none/],
-  ['a GPU that torch cannot use', AUTO, CPU_TORCH, ran('GPU 0'), 'warn', /not used/],
-  ['DEVICE=cpu', CPU, CPU_TORCH, ran('GPU 0'), 'ok', /not used/],
-])('%s: the GPU is judged', async (_what, config, torch, run, state, says) => {
-  const finding = await checkCapability(config, { python: pythonWith(torch), run })
-
-  expect(finding).toMatchObject({ name: 'gpu', state })
-  expect(finding.says).toMatch(says)
-})
-
-test('a product that is right is ok, and one that is not fails with how', async () => {
-  const wrong = { ...cudaTorch(), product: 'it is off by up to 3' }
-
-  expect(await checkProduct({ python: pythonWith(cudaTorch()) })).toMatchObject({
-    state: 'ok',
-    says: expect.stringContaining('NVIDIA GB10'),
-  })
-  expect(await checkProduct({ python: pythonWith(wrong) })).toMatchObject({
-    state: 'fail',
-    says: expect.stringContaining('off by up to 3'),
-  })
-})
-
-const meminfo = (gib: number) => async () => `MemTotal: 1 kB\nMemAvailable:  ${gib * 1024 ** 2} kB\n`
-const card = cudaTorch({ is_integrated: false, free_bytes: 3 * GIB, total_bytes: 24 * GIB })
-
-test.each([
-  [
-    'unified memory, by what Linux could give',
-    cudaTorch(),
-    meminfo(100),
-    3 * GIB,
-    'ok',
-    /^100\.0 GiB available/,
-  ],
-  ['unified memory that is used up', cudaTorch(), meminfo(3), 3 * GIB, 'warn', /wants 4\.0 GiB/],
-  ['a card, by what it says itself', card, meminfo(100), 2 * GIB, 'ok', /^3\.0 GiB of 24\.0 GiB on the GPU/],
-  ['a card that is used up', card, meminfo(100), 3 * GIB, 'warn', /on the GPU; .* wants 4\.0 GiB/],
-  ['a CPU, for a model that is not here', CPU_TORCH, meminfo(2), undefined, 'ok', /^2\.0 GiB/],
-  ['a system that does not tell', CPU_TORCH, rejecting('no /proc'), GIB, 'ok', /does not tell/],
-])('%s: memory is judged', async (_what, torch, readText, weightBytes, state, says) => {
-  const finding = await checkMemory(weightBytes, { python: pythonWith(torch), readText })
-
-  expect(finding).toMatchObject({ name: 'memory', state })
-  expect(finding.says).toMatch(says)
 })
 
 test('what the probe prints after warnings is read, and anything else is refused', () => {

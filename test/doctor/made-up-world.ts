@@ -35,6 +35,8 @@ type Gpu = NonNullable<TorchProbe['gpu']>
 export const CPU_TORCH: TorchProbe = {
   version: '2.13.0+cpu',
   cuda_version: null,
+  driver_cuda: null,
+  cudnn: null,
   cuda_problem: 'this torch was built without CUDA',
   device: 'cpu',
   product: null,
@@ -54,6 +56,8 @@ export function cudaTorch(gpu: Partial<Gpu> = {}): TorchProbe {
   return {
     version: '2.13.0',
     cuda_version: '13.0',
+    driver_cuda: '13.0',
+    cudnn: '9.11',
     cuda_problem: null,
     device: 'cuda',
     product: null,

@@ -9,7 +9,7 @@ import { configWith, rejecting } from './made-up-world.ts'
 
 const GIB = 1024 ** 3
 const EXT4 = 0xef53
-const DATA = { dataDir: '/data' }
+const DATA = { dataDir: '/data', queueUrl: undefined }
 const nowMs = () => Date.UTC(2026, 0, 31)
 
 const disk =

@@ -72,10 +72,10 @@ test('a port that listens is told from one that does not', async () => {
   server.close()
   await once(server, 'close')
   expect(await machine.connects('127.0.0.1', port)).toBe(false)
-  await expect(machine.certificate('127.0.0.1', port)).rejects.toThrow(/ECONNREFUSED/)
+  await expect(machine.certificate({ host: '127.0.0.1', port }, 'localhost')).rejects.toThrow(/ECONNREFUSED/)
 })
 
-test('a certificate tells from when to when it is good, and why nobody trusts it', async () => {
+test('a certificate tells from when to when it is good, for whom, and why nobody trusts it', async () => {
   const [key, cert] = await selfSigned(directory)
   const server = createTlsServer({ key, cert })
   server.listen(0, '127.0.0.1')
@@ -83,9 +83,12 @@ test('a certificate tells from when to when it is good, and why nobody trusts it
   onTestFinished(() => void server.close())
 
   const { port } = server.address() as AddressInfo
-  const { validFrom, validTo, problem } = await machine.certificate('127.0.0.1', port)
-  expect(validTo.getTime() - validFrom.getTime()).toBe(86_400_000)
-  expect(problem).toMatch(/SELF_SIGNED/)
+  const at = { host: '127.0.0.1', port }
+  const shown = await machine.certificate(at, '127.0.0.1')
+  expect(shown.validTo.getTime() - shown.validFrom.getTime()).toBe(86_400_000)
+  expect(shown.problem).toMatch(/SELF_SIGNED/)
+  expect(shown).toMatchObject({ isForName: true, names: 'IP Address:127.0.0.1' })
+  expect(await machine.certificate(at, 'stt.example.org')).toMatchObject({ isForName: false })
 })
 
 test('names are looked up, and the addresses of this machine known', async () => {

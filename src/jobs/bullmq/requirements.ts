@@ -5,37 +5,44 @@ import type { Log } from '../../log.ts'
 const REQUIREMENTS = [
   {
     setting: 'appendonly',
-    isMet: (value: string) => value === 'yes',
+    wanted: 'yes',
     otherwise: 'jobs that were taken since its last snapshot are lost when redis ends',
   },
   {
     setting: 'appendfsync',
-    isMet: (value: string) => value === 'always',
+    wanted: 'always',
     otherwise:
       'the last two seconds of what it has answered may be lost when it dies; always keeps all of it',
   },
   {
     setting: 'maxmemory-policy',
-    isMet: (value: string) => value === 'noeviction',
+    wanted: 'noeviction',
     otherwise: 'redis may throw away jobs when its memory is full',
   },
 ] as const
 
 /** Of a server of somebody else's, CONFIG may be forbidden: then nobody knows, and the log says so. */
 export async function checkRequirements(redis: Redis, log: Log, name: string): Promise<void> {
-  for (const { setting, isMet, otherwise } of REQUIREMENTS) {
-    const value = await settingOf(redis, setting)
-    if (value === undefined) {
-      log.info(
-        'redis does not tell its settings; jobs need appendonly yes, appendfsync always and maxmemory-policy noeviction',
-        {
-          redis: name,
-        },
-      )
-      return
-    }
-    if (!isMet(value)) log.warn(`redis has ${setting} ${value}: ${otherwise}`, { redis: name })
+  const unmet = await unmetRequirements(redis)
+  if (unmet === undefined) {
+    const message =
+      'redis does not tell its settings; jobs need appendonly yes, appendfsync always and maxmemory-policy noeviction'
+    log.info(message, { redis: name })
   }
+  for (const { setting, value, otherwise } of unmet ?? []) {
+    log.warn(`redis has ${setting} ${value}: ${otherwise}`, { redis: name })
+  }
+}
+
+/** Undefined: it does not tell. */
+export async function unmetRequirements(redis: Redis) {
+  const unmet = []
+  for (const requirement of REQUIREMENTS) {
+    const value = await settingOf(redis, requirement.setting)
+    if (value === undefined) return undefined
+    if (value !== requirement.wanted) unmet.push({ ...requirement, value })
+  }
+  return unmet
 }
 
 async function settingOf(redis: Redis, setting: string): Promise<string | undefined> {
