@@ -1,5 +1,6 @@
 /** The container, if this is one: who we are in it, whether it can be written to, and where what is compiled and fetched is kept. */
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
+import { isOffline } from './model.ts'
 import type { Environment, World } from './world.ts'
 
 /** Each a directory that must outlive the container. */
@@ -31,11 +32,12 @@ function isRootReadOnly(mountinfo: string): boolean {
   return (root?.[5] ?? '').split(',').includes('ro')
 }
 
-/** Undefined: no variable names one, and the usual ones of the home directory are nobody's business. */
+/** Those that a variable names. The usual ones of the home directory are nobody's business; offline, models are only read. */
 export function cachesOf(environment: Environment): readonly (readonly [string, string])[] {
   return CACHES.flatMap((name) => {
     const directory = environment[name]
-    return directory ? [[name, directory] as const] : []
+    const isWritten = name !== 'HF_HOME' || !isOffline(environment)
+    return directory && isWritten ? [[name, directory] as const] : []
   })
 }
 

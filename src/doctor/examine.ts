@@ -141,7 +141,7 @@ function networkChecks({ environment, isOnline, isContainer }: Subject, world: W
     const address = await seen()
     return address instanceof Error ? undefined : address
   }
-  const onlyHttp = site?.isBehindProxy ?? false
+  const onlyHttp = site?.isBehindProxy ?? environment['CADDY_TLS'] === 'off'
   return [
     remote('clock', () => checkClock(isOnline, world)),
     ...(site === undefined ? [] : [remote('name', async () => checkName(site, await known(), world))]),

@@ -64,15 +64,19 @@ export async function checkModel(
 ): Promise<Finding> {
   if (found !== undefined)
     return ok('model', `${model}: ${asSize(found.weightBytes)} of weights in ${found.directory}`)
-  const isOffline = ['1', 'ON', 'YES', 'TRUE'].includes((environment['HF_HUB_OFFLINE'] ?? '').toUpperCase())
   const says = `${model}: no whole model, neither in such a directory nor in the cache of the Hub`
-  if (isOffline)
+  if (isOffline(environment))
     return fail(
       'model',
       `${says}, and HF_HUB_OFFLINE forbids fetching it`,
       'HF_HUB_OFFLINE=0 npm run model -- pull',
     )
   return warn('model', says, 'npm run model -- pull, or MODEL=DIRECTORY')
+}
+
+/** As the Hub's client reads it. */
+export function isOffline({ HF_HUB_OFFLINE = '' }: Environment): boolean {
+  return ['1', 'ON', 'YES', 'TRUE'].includes(HF_HUB_OFFLINE.toUpperCase())
 }
 
 /** Both of these start the engine; it is not worth it, and would download, without the files. */

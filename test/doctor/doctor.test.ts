@@ -71,7 +71,7 @@ test('where there is only what an image holds, it works too, and says what to ty
     {
       PYTHON_PATH: join(ROOT, '.venv', 'bin', 'python'),
       MODEL: join(ROOT, 'models', 'tiny-da'),
-      HF_HOME: join(dataDir, 'models'),
+      CUDA_CACHE_PATH: join(dataDir, 'cache', 'cuda'),
       DATA_DIR: join(dataDir, 'data'),
     },
     { cwd: '/', main: join(image, 'src', 'doctor', 'main.ts') },
@@ -79,7 +79,7 @@ test('where there is only what an image holds, it works too, and says what to ty
 
   expect(stdout).toMatch(/^ok {4}transcription {2}.* 12 of 12 words right$/m)
   expect(stdout).toMatch(/^(ok {2}|warn) {2}container {6}user \d+, its own files can/m)
-  expect(stdout).toMatch(/^ok {4}caches {9}can be written to: .*models$/m)
+  expect(stdout).toMatch(/^ok {4}caches {9}can be written to: .*cuda$/m)
   expect(stdout).toMatch(/→ docker compose run --rm server keys create NAME$/m)
   expect(stdout).not.toContain('npm ')
   expect(exitCode).toBe(0)

@@ -36,6 +36,16 @@ test('every cache that cannot be written is named, with the reason', async () =>
   })
 })
 
+test('where no model may be fetched, theirs need not be written to', async () => {
+  const environment = { HF_HOME: '/models', CUDA_CACHE_PATH: '/cache/cuda', HF_HUB_OFFLINE: '1' }
+  const tryWriting = async (path: string) => (path === '/models' ? rejecting('EROFS')() : undefined)
+
+  expect(await checkCaches(environment, { tryWriting })).toMatchObject({
+    state: 'ok',
+    says: 'can be written to: /cache/cuda',
+  })
+})
+
 test.each([
   ['a GPU and gcc', cudaTorch(), {}, 'gcc', 'ok', /^gcc 14; .*Python\.h$/],
   ['a GPU and the compiler of CC', cudaTorch(), { CC: 'cc' }, 'cc', 'ok', /^cc 14/],
