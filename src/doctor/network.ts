@@ -5,22 +5,13 @@
 import { isIP } from 'node:net'
 import { Networks, plainAddress } from '../networks.ts'
 import { type Finding, fail, ok, reasonOf, warn } from './finding.ts'
-import type { Door, Site } from './site.ts'
+import { type Door, PRIVATE, type Site } from './site.ts'
 import type { World } from './world.ts'
 
 const MOST_SECONDS_OFF = 30
 const LATER = 'npm run doctor -- --online, when there is a network'
 /** A name that resolves wherever names do. */
 const WELL_KNOWN = 'huggingface.co'
-const PRIVATE = new Networks([
-  '10.0.0.0/8',
-  '172.16.0.0/12',
-  '192.168.0.0/16',
-  '127.0.0.0/8',
-  '::1',
-  'fc00::/7',
-  'fe80::/10',
-])
 /** Of providers who give one public address to many (RFC 6598). Tailscale uses it, too. */
 const SHARED = new Networks(['100.64.0.0/10'])
 /** A machine without a battery for its clock wakes in 1970, or where its disk was last written. */

@@ -1,6 +1,17 @@
 /** How the box is to be reached, by the settings that Caddy has. Whether it can be is not looked at here. */
 import { isIP } from 'node:net'
+import { Networks } from '../networks.ts'
 import type { Environment } from './world.ts'
+
+export const PRIVATE = new Networks([
+  '10.0.0.0/8',
+  '172.16.0.0/12',
+  '192.168.0.0/16',
+  '127.0.0.0/8',
+  '::1',
+  'fc00::/7',
+  'fe80::/10',
+])
 
 export interface Site {
   /** A name or an address. */
@@ -21,7 +32,7 @@ export interface Door {
 
 const HTTP = 80
 const HTTPS = 443
-/** Names for which Caddy asks no public authority. */
+/** Names for which Caddy asks no public authority, as for addresses of private networks. */
 const LOCAL_NAME = /(^|\.)(localhost|local|internal|home\.arpa)$/
 
 /** Undefined: SITE_ADDRESS names nothing. */
@@ -32,20 +43,22 @@ export function siteOf(environment: Environment): Site | undefined {
   const tls = environment['CADDY_TLS'] || 'domain'
   return {
     host,
-    isPrivate: tls === 'internal' || LOCAL_NAME.test(host),
+    isPrivate: tls === 'internal' || LOCAL_NAME.test(host) || PRIVATE.has(host),
     isBehindProxy: tls === 'off' || siteAddress.trim().startsWith('http://'),
   }
 }
 
 export function doorOf(environment: Environment, isContainer: boolean): Door {
-  const asked = Number(/:(\d+)\/?$/.exec(firstOf(environment['SITE_ADDRESS'] ?? ''))?.[1] ?? HTTPS)
-  if (isContainer) return { host: 'caddy', httpPort: HTTP, httpsPort: asked }
+  const { CADDY_HTTP_PORT, CADDY_HTTPS_PORT, HTTP_PORT, HTTPS_PORT, SITE_ADDRESS = '' } = environment
+  const asked = Number(/:(\d+)\/?$/.exec(firstOf(SITE_ADDRESS))?.[1])
+  const httpPort = Number(CADDY_HTTP_PORT) || HTTP
+  const httpsPort = asked || Number(CADDY_HTTPS_PORT) || HTTPS
+  if (isContainer) return { host: 'caddy', httpPort, httpsPort }
   // compose.yaml publishes Caddy's ports under these.
-  const { HTTP_PORT, HTTPS_PORT } = environment
   return {
     host: '127.0.0.1',
-    httpPort: Number(HTTP_PORT) || HTTP,
-    httpsPort: Number(HTTPS_PORT) || asked,
+    httpPort: Number(HTTP_PORT) || httpPort,
+    httpsPort: Number(HTTPS_PORT) || httpsPort,
   }
 }
 

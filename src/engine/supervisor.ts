@@ -9,7 +9,7 @@ import { toFacts } from './from-wire.ts'
 import { type HeartbeatParts, whatIsWrong, whatIsWrongWhileLoading } from './heartbeat.ts'
 import { describeLoading } from './loading-log.ts'
 import type { LoadingMessage, PongMessage, ReadyMessage } from './protocol.ts'
-import { type EngineState, restingFailure } from './state.ts'
+import { type EngineFacts, type EngineState, restingFailure } from './state.ts'
 import type { StopDeadlines, Worker } from './worker.ts'
 import type { WorkerExit } from './worker-exit.ts'
 
@@ -65,6 +65,7 @@ export class Supervisor {
   #state: EngineState = { phase: 'loading', message: 'starting', fraction: null }
   /** When the rest ends that it has now, if it has one. */
   #restsUntilMs = 0
+  #lastDevice: string | undefined
   readonly #lost = Promise.withResolvers<never>()
   #changed = Promise.withResolvers<void>()
 
@@ -147,12 +148,25 @@ export class Supervisor {
       const readyAtMs = clock.nowMs()
       this.#wasReady = true
       log.info(`ready: ${facts.modelId} on ${facts.deviceName}`, { pid: worker.pid, ...facts })
+      this.#tellOfAnotherDevice(facts)
       this.#become({ phase: 'ready', facts })
       const exit = await this.#exitOf(worker)
       return { exit, wasSteady: worker.hasAnswered || clock.nowMs() - readyAtMs >= STEADY_MS }
     } catch {
       return { exit: await worker.exited, wasSteady: false } // it left before it was ready; `exited` says how
     }
+  }
+
+  /** With DEVICE=auto a child takes what is left: nobody would see it but by the time that everything takes. */
+  #tellOfAnotherDevice({ device, reasons }: EngineFacts): void {
+    const was = this.#lastDevice
+    this.#lastDevice = device
+    if (was === undefined || was === device) return
+    const why = { was, is: device, reason: reasons['device'] }
+    this.#parts.log.warn(
+      'the speech engine is on another device than before; REQUIRE_GPU=1 would end it',
+      why,
+    )
   }
 
   #giveUp(exit: WorkerExit): void {

@@ -168,6 +168,8 @@ test.each([
   ['a name for this network', { SITE_ADDRESS: HOST, CADDY_TLS: 'internal' }, [HOST, true, false]],
   ['localhost', { SITE_ADDRESS: 'localhost' }, ['localhost', true, false]],
   ['a name of mDNS', { SITE_ADDRESS: 'box.local' }, ['box.local', true, false]],
+  ['an address of this network', { SITE_ADDRESS: '192.168.1.7' }, ['192.168.1.7', true, false]],
+  ['a public address', { SITE_ADDRESS: PUBLIC, CADDY_TLS: 'ip' }, [PUBLIC, false, false]],
   ['plain HTTP', { SITE_ADDRESS: `http://${HOST}` }, [HOST, false, true]],
   ['a proxy in front', { SITE_ADDRESS: HOST, CADDY_TLS: 'off' }, [HOST, false, true]],
 ])('with %s, the site is understood', (_what, environment, site) => {
@@ -180,7 +182,8 @@ test.each([
   ['the usual ports', {}, false, '127.0.0.1 80 443'],
   ['a port of its own', { SITE_ADDRESS: `https://${HOST}:8443` }, false, '127.0.0.1 80 8443'],
   ['other ports of the machine', { HTTP_PORT: '8080', HTTPS_PORT: '8443' }, false, '127.0.0.1 8080 8443'],
-  ['the same, inside', { HTTP_PORT: '8080', HTTPS_PORT: '8443' }, true, 'caddy 80 443'],
+  ['ports of Caddy', { CADDY_HTTP_PORT: '8080', CADDY_HTTPS_PORT: '8443' }, true, 'caddy 8080 8443'],
+  ["the machine's, inside", { HTTP_PORT: '8080', HTTPS_PORT: '8443' }, true, 'caddy 80 443'],
 ])('with %s, that is where Caddy is', (_what, environment, isContainer, expected) => {
   const { host, httpPort, httpsPort } = doorOf(environment, isContainer)
 

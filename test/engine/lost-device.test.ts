@@ -15,12 +15,12 @@ beforeEach(async () => {
 })
 
 /** Whose clock stands still in a long rest. */
-function losing() {
+function losing(more: Record<string, string> = {}) {
   const { log, entries } = recordingLog()
   const clock = quickClock()
   const sleep = clock.sleep.bind(clock)
   clock.sleep = (ms, signal) => (ms < 60_000 ? sleep(ms, signal) : until(new Promise(() => {}), signal))
-  const environment = { GPU_IS_GONE: join(directory, 'gone') }
+  const environment = { ...more, GPU_IS_GONE: join(directory, 'gone') }
   const engine = createEngine({ command: { ...child('loses-its-gpu'), environment }, log, clock })
   onTestFinished(() => engine.stop())
   return { engine, entries, clock }
@@ -49,6 +49,16 @@ test('meanwhile it rests, so that what waits is taken back and not failed', asyn
 
   expect(engine.state()).toMatchObject({ phase: 'resting' })
   await expect(all(engine.run(request('/b'), NEVER))).rejects.toMatchObject({ code: 'engine_resting' })
+})
+
+test('where a CPU will do, the next child takes it, and this is said aloud', async () => {
+  const { engine, entries } = losing({ CPU_WILL_DO: '1' })
+  await engine.start()
+
+  await all(engine.run(request('/a'), NEVER))
+
+  expect(engine.state()).toMatchObject({ phase: 'ready', facts: { device: 'cpu' } })
+  expect(entries).toContainEqual(expect.objectContaining({ level: 'warn', was: 'cuda', is: 'cpu' }))
 })
 
 test('children that die of anything else rest, and lose nothing', async () => {

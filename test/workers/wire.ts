@@ -16,12 +16,12 @@ export function sayHello(): void {
   say({ kind: 'hello', protocol: 3, pid: process.pid })
 }
 
-export function becomeReady(): void {
+export function becomeReady(device = 'cpu'): void {
   sayHello()
   say({
     kind: 'ready',
     model: { id: 'fixture', revision: null, directory: '/nowhere' },
-    device: 'cpu',
+    device,
     device_name: 'fixture',
     compute_type: 'float32',
     languages: ['da', 'en'],
