@@ -17,12 +17,23 @@ export async function checkCertificate(
   try {
     return judge(site, await certificate({ host, port: httpsPort }, site.host), nowMs())
   } catch (error) {
+    const alert = tlsAlertOf(error)
+    if (alert !== undefined) {
+      const says = `Caddy listens at ${host}:${httpsPort}, and has none for ${site.host} (${alert})`
+      return fail('certificate', says, LOGS)
+    }
     return warn(
       'certificate',
       `Caddy shows none at ${host}:${httpsPort}: ${reasonOf(error)}`,
       `docker compose up -d, then docker compose logs caddy; from another network: curl -v https://${site.host}/livez`,
     )
   }
+}
+
+/** OpenSSL's own words are for programmers. With a name that it has no certificate for, Caddy ends the handshake with an alert. */
+function tlsAlertOf(error: unknown): string | undefined {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : ''
+  return code.startsWith('ERR_SSL_') ? code : undefined
 }
 
 function judge({ host, isPrivate }: Site, shown: Certificate, nowMs: number): Finding {

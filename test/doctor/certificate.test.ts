@@ -57,6 +57,16 @@ test('it is asked of Caddy itself, by the name of the site', async () => {
   expect(asked).toEqual([{ host: 'caddy', port: 8443 }, 'stt.example.org'])
 })
 
+test('a Caddy that has no certificate for the name fails, in words that one can read', async () => {
+  const alert = 'ERR_SSL_TLSV1_ALERT_INTERNAL_ERROR'
+  const certificate = rejecting('40DD:error:0A000438:SSL routines:ssl3_read_bytes', alert)
+
+  expect(await checkCertificate(SITE, DOOR, { nowMs, certificate })).toMatchObject({
+    state: 'fail',
+    says: `Caddy listens at caddy:443, and has none for stt.example.org (${alert})`,
+  })
+})
+
 test('a Caddy that does not answer proves nothing', async () => {
   const certificate = rejecting('connect ECONNREFUSED')
 
