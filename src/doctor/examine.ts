@@ -65,7 +65,7 @@ export async function checksOf(subject: Subject, world: World): Promise<Named[]>
   const { config, environment } = subject
   // A server that leaves the work to others needs nothing that works.
   const hasEngine = config.role !== 'api'
-  const model = hasEngine ? await findModel(config.model, environment, world) : undefined
+  const model = hasEngine ? await findModel(config, environment, world) : undefined
   return [
     local('node', () => checkNode(world.nodeVersion())),
     ...only(hasEngine, ...engineChecks(subject, model, world)),

@@ -14,15 +14,19 @@ export interface ModelFiles {
   readonly weightBytes: number
 }
 
-type Disk = Pick<World, 'filesIn' | 'directoriesIn'>
+type Disk = Pick<World, 'filesIn' | 'directoriesIn' | 'readText'>
+type Wanted = Pick<Config, 'model' | 'modelRevision'>
+
+// The ref that keeps a model at the commit that was pulled first (python/whisper_worker/hub_cache.py).
+const PIN = 'hviske-api'
 
 /** In a directory of its own, or in the cache of the Hub's client. Undefined: not here, or not whole. */
 export async function findModel(
-  model: string,
+  wanted: Wanted,
   environment: Environment,
   disk: Disk,
 ): Promise<ModelFiles | undefined> {
-  const directories = [model, ...(await snapshots(model, environment, disk))]
+  const directories = [wanted.model, ...(await snapshots(wanted, environment, disk))]
   for (const directory of directories) {
     const files = (await disk.filesIn(directory)) ?? []
     const weightBytes = weightBytesOf(files)
@@ -32,19 +36,19 @@ export async function findModel(
   return undefined
 }
 
+/** The one that the server would load, where a ref or a commit says which; otherwise all. */
 async function snapshots(
-  model: string,
+  { model, modelRevision }: Wanted,
   environment: Environment,
-  { directoriesIn }: Disk,
+  { directoriesIn, readText }: Disk,
 ): Promise<string[]> {
   const { HF_HUB_CACHE, HF_HOME, XDG_CACHE_HOME } = environment
   const home = HF_HOME || join(XDG_CACHE_HOME || join(homedir(), '.cache'), 'huggingface')
-  const parent = join(
-    HF_HUB_CACHE || join(home, 'hub'),
-    `models--${model.replaceAll('/', '--')}`,
-    'snapshots',
-  )
-  return ((await directoriesIn(parent)) ?? []).map((name) => join(parent, name))
+  const kept = join(HF_HUB_CACHE || join(home, 'hub'), `models--${model.replaceAll('/', '--')}`)
+  const ref = await readText(join(kept, 'refs', modelRevision ?? PIN)).catch(() => undefined)
+  const commit = ref?.trim() ?? modelRevision ?? ''
+  const names = (await directoriesIn(join(kept, 'snapshots'))) ?? []
+  return names.filter((name) => name.startsWith(commit)).map((name) => join(kept, 'snapshots', name))
 }
 
 /** `model-00001-of-00003.safetensors`: only all three are weights. */

@@ -22,13 +22,17 @@ function diskWith(...paths: string[]) {
         ),
       ),
     directoriesIn: async (directory) => orNothing(below(directory).map(([name = '']) => name)),
+    readText: rejecting('no such file'),
   })
 }
 
 test('a model in a directory of its own is found', async () => {
   const disk = diskWith('/models/m/config.json', '/models/m/model.safetensors')
 
-  expect(await findModel('/models/m', {}, disk)).toEqual({ directory: '/models/m', weightBytes: 1000 })
+  expect(await findModel({ model: '/models/m', modelRevision: undefined }, {}, disk)).toEqual({
+    directory: '/models/m',
+    weightBytes: 1000,
+  })
 })
 
 test.each([[{ HF_HOME: '/cache' }], [{ HF_HUB_CACHE: '/cache/hub' }]])(
@@ -36,7 +40,7 @@ test.each([[{ HF_HOME: '/cache' }], [{ HF_HUB_CACHE: '/cache/hub' }]])(
   async (environment) => {
     const disk = diskWith(`${SNAPSHOTS}/abc/config.json`, `${SNAPSHOTS}/abc/model.safetensors`)
 
-    expect(await findModel(CONFIG.model, environment, disk)).toEqual({
+    expect(await findModel(CONFIG, environment, disk)).toEqual({
       directory: `${SNAPSHOTS}/abc`,
       weightBytes: 1000,
     })
@@ -44,11 +48,32 @@ test.each([[{ HF_HOME: '/cache' }], [{ HF_HUB_CACHE: '/cache/hub' }]])(
 )
 
 test.each([
+  ['the commit that was pulled first', undefined, { 'hviske-api': 'abc\n' }, 'abc'],
+  ['any whole commit when none was', undefined, {}, 'aaa'],
+  ['the commit that a branch means', 'main', { main: 'abc', 'hviske-api': 'aaa' }, 'abc'],
+  ['the commit that is wanted, in short', 'ab', { 'hviske-api': 'aaa' }, 'abc'],
+  ['nothing for a commit that is not here', 'fff', { 'hviske-api': 'aaa' }, undefined],
+])('of two commits, %s is looked at', async (_what, modelRevision, refs: Record<string, string>, commit) => {
+  const files = ['aaa', 'abc'].flatMap((name) =>
+    ['config.json', 'model.safetensors'].map((file) => `${SNAPSHOTS}/${name}/${file}`),
+  )
+  const readText = async (path: string) => refs[path.split('/refs/')[1] ?? ''] ?? rejecting('no such file')()
+  const disk = { ...diskWith(...files), readText }
+  const found = await findModel({ model: CONFIG.model, modelRevision }, { HF_HOME: '/cache' }, disk)
+
+  expect(found?.directory).toBe(commit && `${SNAPSHOTS}/${commit}`)
+})
+
+test.each([
   ['all parts', [1, 2], 2000],
   ['one part of two', [1], undefined],
 ])('a model of parts is whole with %s', async (_what, parts, weightBytes) => {
   const files = parts.map((part) => `/m/model-0000${part}-of-00002.safetensors`)
-  const found = await findModel('/m', {}, diskWith('/m/config.json', ...files))
+  const found = await findModel(
+    { model: '/m', modelRevision: undefined },
+    {},
+    diskWith('/m/config.json', ...files),
+  )
 
   expect(found?.weightBytes).toBe(weightBytes)
 })
@@ -58,7 +83,7 @@ test.each([
   ['no configuration', ['/m/pytorch_model.bin']],
   ['nothing', []],
 ])('a directory with %s is no model', async (_what, files) => {
-  expect(await findModel('/m', {}, diskWith(...files))).toBeUndefined()
+  expect(await findModel({ model: '/m', modelRevision: undefined }, {}, diskWith(...files))).toBeUndefined()
 })
 
 test('a model that is here is ok, one to be downloaded a warning, one that may not be a failure', async () => {
