@@ -80,11 +80,20 @@ class Hour:
         self._steps = steps
         self._records: dict[str, Record] = {}
         self._began = datetime.now(UTC).strftime("%Y-%m-%d")
-        if self._path.exists() and not is_fresh:
+        if not is_fresh:
+            self._remember()
+
+    def _remember(self) -> None:
+        try:
             state = json.loads(self._path.read_text("utf-8"))
-            self._began = state["began"]
             found = [Record.from_json(one) for one in state["records"]]
-            self._records = {record.name: record for record in found}
+        except FileNotFoundError:
+            return
+        except (KeyError, TypeError, ValueError) as error:
+            print(f"{self._path} is of another version ({error}); everything is done again")
+            return
+        self._began = state["began"]
+        self._records = {record.name: record for record in found}
 
     def is_done(self, step: Step) -> bool:
         """By this very command at this very commit; whatever did not go well is tried again."""
@@ -98,7 +107,10 @@ class Hour:
     def keep(self, record: Record) -> None:
         self._records[record.name] = record
         content = {"began": self._began, "records": [one.to_json() for one in self.records()]}
-        self._path.write_text(json.dumps(content, indent=1), "utf-8")
+        # whole or not at all: whoever pulls the plug wants to go on later
+        unfinished = self._path.with_suffix(".new")
+        unfinished.write_text(json.dumps(content, indent=1), "utf-8")
+        unfinished.replace(self._path)
 
     def records(self) -> list[Record]:
         return [self._records[step.name] for step in self._steps if step.name in self._records]
@@ -127,11 +139,16 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--only", default="", help=_HELP["only"])
     parser.add_argument("--quick", action="store_true", help=_HELP["quick"])
     parser.add_argument("--fresh", action="store_true", help=_HELP["fresh"])
-    parser.add_argument("--out", type=Path, help=_HELP["out"])
+    parser.add_argument("--out", type=_told_path, help=_HELP["out"])
     parser.add_argument("--model", help="MODEL, or syvai/hviske-v2")
     parser.add_argument("--rival", default="RyeAI/edda-v0.2-large", help=_HELP["rival"])
-    parser.add_argument("--recordings", help=_HELP["recordings"])
+    parser.add_argument("--recordings", type=_told_path, help=_HELP["recordings"])
     return parser.parse_args()
+
+
+def _told_path(told: str) -> Path:
+    """From where the script was called; it goes to the repository by itself."""
+    return Path(os.environ.get("FIRST_HOUR_FROM", "."), told).resolve()
 
 
 def _wishes(options: argparse.Namespace, *, has_gpu: bool) -> Wishes:
@@ -141,7 +158,7 @@ def _wishes(options: argparse.Namespace, *, has_gpu: bool) -> Wishes:
         device="cuda" if has_gpu else "cpu",
         model=options.model or usual,
         rival=options.rival,
-        recordings=options.recordings and str(Path(options.recordings).resolve()),
+        recordings=None if options.recordings is None else str(options.recordings),
         is_quick=options.quick,
     )
 

@@ -9,6 +9,9 @@ been wrong on other cards (pytorch #193893).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.nn.functional import scaled_dot_product_attention
@@ -28,21 +31,24 @@ _KERNELS = (
 
 
 def main() -> None:
+    figures = measure("cuda", _ROWS, _LAYERS)
+    keep(figures)
+    body = [[str(value) for value in one.values()] for one in figures]
+    print(table(("rows", "kernel", "GB/s or why not", "largest error"), body))
+
+
+def measure(device: str, row_counts: Sequence[int], layers: int) -> list[dict[str, object]]:
+    like: Any = {"device": device, "dtype": torch.bfloat16}
     figures: list[dict[str, object]] = []
-    for rows in _ROWS:
-        query = torch.randn(rows, 20, 1, 64, device="cuda", dtype=torch.bfloat16)
-        keys = [
-            torch.randn(2, rows, 20, 1500, 64, device="cuda", dtype=torch.bfloat16)
-            for _ in range(_LAYERS)
-        ]
+    for rows in row_counts:
+        query = torch.randn(rows, 20, 1, 64, **like)
+        keys = [torch.randn(2, rows, 20, 1500, 64, **like) for _ in range(layers)]
         exact = scaled_dot_product_attention(query.float(), keys[0][0].float(), keys[0][1].float())
         for kernel in _KERNELS:
             figures.append(
                 {"rows": rows, "kernel": kernel.name, **_try(kernel, query, keys, exact)}
             )
-    keep(figures)
-    body = [[str(value) for value in one.values()] for one in figures]
-    print(table(("rows", "kernel", "GB/s or why not", "largest error"), body))
+    return figures
 
 
 def _try(
@@ -58,7 +64,7 @@ def _try(
             return {"bandwidth": str(error).splitlines()[0], "error": ""}
     error = float((said.float() - exact).abs().max())
     return {
-        "bandwidth": round(sum(one.nbytes for one in keys) / seconds / 1e9),
+        "bandwidth": round(sum(one.nbytes for one in keys) / seconds / 1e9, 1),
         "error": round(error, 4),
     }
 

@@ -24,7 +24,6 @@ from bench.shapes import LARGE, random_model
 sys.path.insert(0, str(WORKER_PACKAGE))
 
 _LENGTH = 128
-_STEPS = 40
 _ROUNDS = 5
 
 
@@ -39,11 +38,13 @@ def main() -> None:
     options = _parse()
     import torch
 
+    model = _load(options)
+    memory = [("after loading and the rehearsed sizes", *_memory(options.device))]
     with torch.inference_mode():
-        model = _load(options)
-        memory = [("after loading and the rehearsed sizes", *_memory(options.device))]
-        speeds = {rows: _milliseconds(model, rows, options.device) for rows in options.rows}
-        memory.append((f"after steps of {options.rows} rows", *_memory(options.device)))
+        speeds = {
+            rows: _milliseconds(model, rows, options.steps, options.device) for rows in options.rows
+        }
+    memory.append((f"after steps of {options.rows} rows", *_memory(options.device)))
     ready = model.describe()
     bandwidth = _bandwidth(options)
     figures = {
@@ -65,6 +66,7 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--compute-type", default="auto")
     parser.add_argument("--compile", action="store_true")
     parser.add_argument("--no-graphs", action="store_true")
+    parser.add_argument("--steps", type=int, default=40, help="of a round")
     parser.add_argument("--rows", type=int, nargs="+", default=[1, 2, 4, 8, 16, 32])
     return parser.parse_args()
 
@@ -79,7 +81,7 @@ def _load(options: argparse.Namespace) -> Any:
     return worker.choose_model(worker.parse_arguments(arguments), _Silence())
 
 
-def _milliseconds(model: Any, rows: int, device: str) -> float:
+def _milliseconds(model: Any, rows: int, steps: int, device: str) -> float:
     """Of the quickest of some rounds; the first one lets the sizes be captured or compiled."""
     from whisper_worker.slots import RowStart
 
@@ -90,10 +92,10 @@ def _milliseconds(model: Any, rows: int, device: str) -> float:
         slots.begin(0, [RowStart(prefix, 0, 0.0, 0, False)] * rows)
         _wait(device)
         began = time.perf_counter()
-        for _ in range(_STEPS):
+        for _ in range(steps):
             slots.step(rows, _LENGTH, is_hot=False, is_stamped=False)
         _wait(device)
-        seconds = (time.perf_counter() - began) / _STEPS
+        seconds = (time.perf_counter() - began) / steps
         best = min(best, seconds) if turn else best
     return best * 1e3
 

@@ -12,11 +12,11 @@ import os
 import platform
 import shutil
 import subprocess
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import torch
-import transformers
 
 from bench.first_hour.figures import keep
 
@@ -41,7 +41,7 @@ def facts() -> dict[str, Any]:
         "torch": torch.__version__,
         "torch_cuda": torch.version.cuda,
         "cudnn": torch.backends.cudnn.version() if torch.version.cuda else None,
-        "transformers": transformers.__version__,
+        "transformers": version("transformers"),
         "memory_bytes": _meminfo(),
         "memory_limit": _read("/sys/fs/cgroup/memory.max"),
         "gpu": _gpu() if torch.cuda.is_available() else None,
@@ -49,18 +49,19 @@ def facts() -> dict[str, Any]:
 
 
 def _gpu() -> dict[str, Any]:
-    properties: Any = torch.cuda.get_device_properties(0)
-    before = torch.cuda.mem_get_info()
+    before = _meminfo().get("MemAvailable", 0)
     torch.ones(16, 16, device="cuda").sum().item()
-    after = torch.cuda.mem_get_info()
+    after = _meminfo().get("MemAvailable", 0)
+    properties: Any = torch.cuda.get_device_properties(0)
     return {
         "name": properties.name,
         "capability": f"{properties.major}.{properties.minor}",
         "multiprocessors": properties.multi_processor_count,
         "is_integrated": bool(properties.is_integrated),
         "total_bytes": properties.total_memory,
-        "cuda_free_bytes": after[0],
-        "context_and_first_kernel_bytes": before[0] - after[0],
+        "cuda_free_bytes": torch.cuda.mem_get_info()[0],
+        # of the machine's memory: on an integrated GPU, CUDA's context and all that comes with it
+        "machine_memory_taken_by_a_context_bytes": before - after,
         "built_for": torch.cuda.get_arch_list(),
     }
 

@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch.nn.functional import linear
 from torch.utils.benchmark import Timer
@@ -18,23 +21,29 @@ _MATRICES = ((1280, 1280, 192), (5120, 1280, 32), (1280, 5120, 32), (51866, 1280
 
 
 def main() -> None:
+    figures = measure("cuda", _MATRICES, _ROWS)
+    keep(figures)
+    body = [[str(value) for value in one.values()] for one in figures]
+    print(table(("matrix", "rows", "GB/s"), body))
+
+
+def measure(
+    device: str, matrices: Sequence[tuple[int, int, int]], row_counts: Sequence[int]
+) -> list[dict[str, float | str]]:
+    like: Any = {"device": device, "dtype": torch.bfloat16}
     figures: list[dict[str, float | str]] = []
-    for outputs, inputs, count in _MATRICES:
-        weights = [
-            torch.randn(outputs, inputs, device="cuda", dtype=torch.bfloat16) for _ in range(count)
-        ]
+    for outputs, inputs, count in matrices:
+        weights = [torch.randn(outputs, inputs, **like) for _ in range(count)]
         size = sum(weight.nbytes for weight in weights)
-        for rows in _ROWS:
-            x = torch.randn(rows, inputs, device="cuda", dtype=torch.bfloat16)
+        for rows in row_counts:
+            x = torch.randn(rows, inputs, **like)
             names = {"linear": linear, "x": x, "weights": weights}
             timer = Timer("[linear(x, weight) for weight in weights]", globals=names)
             speed = size / timer.blocked_autorange().median / 1e9
             figures.append(
-                {"matrix": f"{outputs} x {inputs}", "rows": rows, "gb_per_s": round(speed)}
+                {"matrix": f"{outputs} x {inputs}", "rows": rows, "gb_per_s": round(speed, 1)}
             )
-    keep(figures)
-    body = [[str(value) for value in one.values()] for one in figures]
-    print(table(("matrix", "rows", "GB/s"), body))
+    return figures
 
 
 if __name__ == "__main__":

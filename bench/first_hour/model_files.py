@@ -49,7 +49,7 @@ def facts(directory: Path) -> dict[str, Any]:
         "numbers": dict(_number_formats(directory)),
         "feature_size": extractor.get("feature_size"),
         "generation_config": _read(directory / "generation_config.json"),
-        "repairs": _repairs(directory, config),
+        **_settled(directory, config),
         "licence": _licence(directory),
     }
 
@@ -69,14 +69,16 @@ def _number_formats(directory: Path) -> Counter[str]:
     return found
 
 
-def _repairs(directory: Path, config: dict[str, Any]) -> list[str]:
+def _settled(directory: Path, config: dict[str, Any]) -> dict[str, Any]:
     from transformers import WhisperTokenizer
     from whisper_worker.repair import Shape, settle
 
     tokenizer = WhisperTokenizer.from_pretrained(directory, local_files_only=True)
     shape = Shape(config["vocab_size"], config["decoder_layers"], config["decoder_attention_heads"])
     settings = _read(directory / "generation_config.json")
-    return list(settle(settings, tokenizer.get_vocab(), shape).repairs)
+    vocabulary = tokenizer.get_vocab()
+    repairs = settle(settings, vocabulary, shape).repairs
+    return {"tokens": len(vocabulary), "repairs": list(repairs)}
 
 
 def _licence(directory: Path) -> str:

@@ -58,6 +58,8 @@ def _python(module: str, *arguments: str) -> tuple[str, ...]:
 
 def _looking(wishes: Wishes) -> list[Step]:
     surroundings = {"MODEL": wishes.model, "DEVICE": wishes.device}
+    if wishes.device == "cuda":
+        surroundings["REQUIRE_GPU"] = "1"
     doctor = (node(), "src/doctor/main.ts", "--json")
     return [
         Step(
@@ -137,10 +139,10 @@ def _kernels(wishes: Wishes) -> list[Step]:
 
 def _decoder_steps(wishes: Wishes) -> list[Step]:
     def measure(*more: str) -> tuple[str, ...]:
-        shape = "tiny-da" if wishes.is_quick else "large"
-        rows = ("1", "4") if wishes.is_quick else ("1", "2", "4", "8", "16", "32")
-        told = ("--device", wishes.device, "--shape", shape, *more, "--rows", *rows)
-        return _python("bench.first_hour.decoder_steps", *told)
+        size = ("--shape", "large", "--rows", "1", "2", "4", "8", "16", "32")
+        if wishes.is_quick:
+            size = ("--shape", "tiny-da", "--steps", "5", "--rows", "1", "4")
+        return _python("bench.first_hour.decoder_steps", "--device", wishes.device, *more, *size)
 
     return [
         Step(

@@ -10,6 +10,7 @@ from conftest import REPOSITORY
 
 sys.path.insert(0, str(REPOSITORY))
 
+from bench.first_hour import attention, matrices
 from bench.first_hour.__main__ import Hour
 from bench.first_hour.plan import Step, Wishes, steps_of
 from bench.first_hour.real_server import start_errors
@@ -129,6 +130,12 @@ def test_only_what_went_well_by_the_same_command_and_commit_is_not_done_again(
     assert not _hour(tmp_path, is_fresh=True).is_done(SOME)
 
 
+def test_a_state_of_another_version_is_no_obstacle(tmp_path):
+    (tmp_path / "state.json").write_text('{"began": "2026-01-01", "records": [{"name": "some"}]}')
+
+    assert not _hour(tmp_path).is_done(SOME)
+
+
 def test_a_report_keeps_the_day_on_which_it_was_begun(tmp_path):
     first = _hour(tmp_path)
     first._began = "2026-11-20"
@@ -197,6 +204,22 @@ def test_starts_are_compared_of_words_that_both_have():
 )
 def test_a_command_is_shown_as_it_may_be_typed(command, line):
     assert shell_line(command) == line
+
+
+def test_attention_is_measured_and_compared_kernel_by_kernel():
+    """On the CPU, which has the plain kernel and lacks others: both ways are gone."""
+    found = {one["kernel"]: one for one in attention.measure("cpu", (1,), 1)}
+
+    assert found["MATH"]["bandwidth"] > 0
+    assert found["MATH"]["error"] < 0.05
+    assert isinstance(found["CUDNN_ATTENTION"]["bandwidth"], str)
+
+
+def test_matrices_are_measured_for_each_number_of_rows():
+    found = matrices.measure("cpu", ((256, 256, 4),), (1, 2))
+
+    assert [one["rows"] for one in found] == [1, 2]
+    assert all(one["gb_per_s"] > 0 for one in found)
 
 
 def test_a_cards_name_makes_a_files_name():
