@@ -126,6 +126,17 @@ export class JobDesk {
     return job
   }
 
+  /**
+   * What nobody shall hear any more does not lie here until the next sweep. What cannot be removed now is swept.
+   * Undefined: there is no such job.
+   */
+  async cancel(id: string): Promise<{ readonly job: Job; readonly isCancelled: boolean } | undefined> {
+    const { queue, blobs } = this.#parts
+    const answer = await queue.cancel(id)
+    if (answer?.isCancelled && !answer.job.order.keepsAudio) await blobs.remove(audioKey(id)).catch(() => {})
+    return answer
+  }
+
   /** Everything of the job is gone; whoever works on it is told. The record first: what nobody can find is swept. */
   async discard(id: string): Promise<void> {
     await this.#parts.queue.forget(id)

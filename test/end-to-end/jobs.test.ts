@@ -107,7 +107,7 @@ test('a reader that loses its connection goes on after the last event it saw', a
 })
 
 test('a job that is worked on is cancelled, tried again from where it was, and deleted while it is worked on', async () => {
-  const { id } = await client.handIn(await repeated('long.wav', 30), DA)
+  const { id } = await client.handIn(await repeated('long.wav', 30), { ...DA, keep_audio: 'true' })
   const untilWindow = async (after = 0) => {
     for await (const event of client.events(id, after)) if (event.name === 'window') return event
     throw new Error('it ended without a window')

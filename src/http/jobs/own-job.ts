@@ -22,7 +22,7 @@ export async function findOwnJob(c: Context<HttpEnv>, { jobs }: Parts, id: strin
 /** @throws Failure job_not_found; job_not_cancellable when it had ended before. */
 export async function cancelJob(c: Context<HttpEnv>, parts: Parts, id: string): Promise<Job> {
   const { order } = await findOwnJob(c, parts, id)
-  const cancelled = await parts.jobs.queue.cancel(order.id)
+  const cancelled = await parts.jobs.desk.cancel(order.id)
   if (cancelled === undefined) throw jobNotFound(id)
   const { job, isCancelled } = cancelled
   if (isCancelled) {

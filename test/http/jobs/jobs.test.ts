@@ -241,13 +241,39 @@ test('a failed and a cancelled job can be tried again, others cannot', async () 
   const retry = (id: string) => server.request(`/v1/jobs/${id}/retry`, { method: 'POST' })
   const failed = await server.newJob()
   await (await begin(server.jobQueue)).fail({ code: 'engine_crashed', message: 'Crashed.', param: null })
-  const cancelled = await server.newJob()
+  const cancelled = await server.newJob({ keep_audio: 'true' })
   await server.request(`/v1/jobs/${cancelled.id}/cancel`, { method: 'POST' })
 
   for (const { id } of [failed, cancelled]) {
     expect(JobSchema.parse(await (await retry(id)).json())).toMatchObject({ status: 'pending', error: null })
     expect(await errorOf(await retry(id))).toMatchObject({ status: 400, code: 'job_not_retryable' })
   }
+})
+
+test.each(['pending', 'processing'] as const)(
+  'the recording of a %s job that is cancelled is gone with the answer, so it is not tried again',
+  async (state) => {
+    await using server = await startJobs()
+    const { id } = await server.newJob()
+    if (state === 'processing') await begin(server.jobQueue)
+
+    const response = await server.request(`/v1/jobs/${id}/cancel`, { method: 'POST' })
+
+    expect(response.status).toBe(200)
+    expect([...server.blobs.kept.keys()]).toEqual([])
+    const retried = await server.request(`/v1/jobs/${id}/retry`, { method: 'POST' })
+    expect(await errorOf(retried)).toMatchObject({ status: 410, code: 'recording_gone' })
+  },
+)
+
+test('what cannot be removed now is cancelled all the same', async () => {
+  await using server = await startJobs()
+  const { id } = await server.newJob()
+  server.blobs.remove = () => Promise.reject(new Error('the store is away'))
+
+  const response = await server.request(`/v1/jobs/${id}/cancel`, { method: 'POST' })
+
+  expect(JobSchema.parse(await response.json())).toMatchObject({ id, status: 'cancelled' })
 })
 
 test.each(['pending', 'processing', 'completed'] as const)(
