@@ -7,14 +7,14 @@ import type { Log } from '../log.ts'
 import { isDiskFull, noRoom } from '../upload/disk-room.ts'
 import type { AudioSource, Transcriber } from '../transcriber.ts'
 import type { DetectedLanguage, Transcript, TranscriptEvent, WindowCheckpoint } from '../transcript.ts'
-import { transcriptKey } from './blob-keys.ts'
+import { blobsOfJob, transcriptKey } from './blob-keys.ts'
 import { type BlobFile, BlobMissing, type Blobs } from './blobs.ts'
 import { type FinishedWindow, type JobInput, type JobOrder, jobFailureOf } from './job.ts'
 import type { JobQueue, Lease } from './job-queue.ts'
 import { recordingGone } from './recording-gone.ts'
 
 export interface WorkParts {
-  readonly queue: Pick<JobQueue, 'windows'>
+  readonly queue: Pick<JobQueue, 'windows' | 'find'>
   readonly blobs: Blobs
   readonly transcriber: Transcriber
   /** Where a job's recording lies while it is worked on, when it is not on this machine already. */
@@ -65,10 +65,13 @@ export async function workOn(parts: WorkParts, lease: Lease, { park, cut }: Stop
     const isWritten = await lease.complete(key)
     if (isWritten) parts.onWritten?.('completed')
     parts.log.info(isWritten ? 'job completed' : 'a job was done that is no longer ours', log)
-    if (isWritten) await removeRecording(parts, order)
+    await (isWritten ? removeRecording(parts, order) : removeIfForgotten(parts, order))
     return 'ended'
   } catch (error) {
-    if (lease.lost.aborted) return 'ended' // cancelled, forgotten, or somebody else's: nobody asks us any more
+    if (lease.lost.aborted) {
+      await removeIfForgotten(parts, order)
+      return 'ended' // cancelled, forgotten, or somebody else's: nobody asks us any more
+    }
     if (park.aborted || cut.aborted) {
       await lease.release()
       return 'parked'
@@ -88,6 +91,18 @@ async function removeRecording(
     .catch((error: unknown) =>
       log.warn('a recording that is not needed any more is still there', { job: id, error }),
     )
+}
+
+/**
+ * Of a job that was deleted while it was worked on, what was laid down since. Only if it is certain: that a lease is lost
+ * may also mean that nobody could be asked.
+ */
+async function removeIfForgotten({ queue, blobs, log }: WorkParts, { id }: JobOrder): Promise<void> {
+  try {
+    if ((await queue.find(id)) === undefined) await blobs.remove(blobsOfJob(id))
+  } catch (error) {
+    log.warn('what is left of a job that was deleted is swept later', { job: id, error })
+  }
 }
 
 async function endWith(

@@ -9,7 +9,7 @@ import type { JobQueue } from './job-queue.ts'
 import { type Stopping, type WorkOutcome, type WorkParts, workOn } from './job-work.ts'
 
 export interface RunnerParts extends WorkParts {
-  readonly queue: Pick<JobQueue, 'windows' | 'claim'>
+  readonly queue: Pick<JobQueue, 'windows' | 'find' | 'claim'>
   /** What is done before each job: what has expired is forgotten first. It does not throw. */
   readonly beforeJob?: () => Promise<void>
   /** A job has ended, here or while it was worked on here. It does not throw. */
