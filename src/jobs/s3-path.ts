@@ -19,23 +19,19 @@ export interface S3Object {
   readonly key: string
 }
 
-/** `s3://bucket/key`. Undefined: another kind of URL. @throws Failure url_not_allowed, invalid_value */
-export function s3ObjectOf(url: string, places: S3Places): S3Object | undefined {
-  if (!/^s3:/i.test(url)) return undefined
-  const [, bucket, key] = /^s3:\/\/([^/]*)\/(.+)$/is.exec(url) ?? []
-  if (bucket === undefined || key === undefined || Buffer.byteLength(key) > MAX_KEY_BYTES) {
-    throw new Failure('invalid_value', 'The field "url" must be s3://bucket/key.', { param: 'url' })
-  }
-  requireReadable({ bucket, key }, places)
-  return { bucket, key }
-}
-
-/** Of a job that was written down when the settings were others, too. @throws Failure url_not_allowed */
+/**
+ * When it is asked for, and again when it is fetched: the settings may have changed in between. Some stores follow `..` as a file
+ * system does, and it would lead to what is ours.
+ *
+ * @throws Failure url_not_allowed
+ */
 export function requireReadable({ bucket, key }: S3Object, places: S3Places): void {
   const refused = (why: string) =>
     new Failure('url_not_allowed', `The url may not be fetched: ${why}.`, { param: 'url' })
   if (bucket !== places.bucket) throw refused('it names another bucket than the one of this server')
   if (isOwn(key, places)) throw refused('it names what this server keeps for itself')
+  if (key.split('/').some((step) => ['.', '..'].includes(step))) throw refused('its key has a step . or ..')
+  if (Buffer.byteLength(key) > MAX_KEY_BYTES) throw refused(`its key has more than ${MAX_KEY_BYTES} bytes`)
 }
 
 /**

@@ -44,6 +44,9 @@ test.each([
   ['https://example.com/a.wav', 'ALLOW_URL'],
   ['s3://films/a.wav', 'reads from no S3 store'],
   ['s3://films', 's3://bucket/key'],
+  ['s3://films/100%.wav', '%25'],
+  ['s3://films/take#2.wav', '%23'],
+  ['s3://films/what?.wav', '%3F'],
   ['file:///etc/passwd', 'https, http or s3'],
   ['a.wav', 'https, http or s3'],
 ])('the URL %s is refused where nothing allows it', async (url, words) => {
