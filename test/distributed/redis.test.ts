@@ -90,8 +90,9 @@ test.skipIf(REDIS === undefined)(
     const undisturbed = await outcomeOf(api, await submit(api, recording))
     expect(undisturbed).toMatchObject({ status: 200, end: { status: 'completed' } })
     const id = await submit(api, recording)
-    await firstWindow(api, id)
+    const heardFirst = (await firstWindow(api, id)).processed_seconds ?? 0
     const [victim, survivor] = await byWork(workers)
+    const heardBefore = await metricOf(survivor, 'hviske_heard_seconds_total')
     await victim.kill('SIGKILL')
     const interrupted = await outcomeOf(api, id)
 
@@ -101,6 +102,10 @@ test.skipIf(REDIS === undefined)(
     // Each window is told once, as if nothing had happened.
     expect(interrupted.windows).toEqual(undisturbed.windows)
     expect(survivor.lines.join('\n')).toContain(`"job":"${id}","attempt":2`)
+    // What the victim had heard the survivor has not heard again.
+    const heard = (await metricOf(survivor, 'hviske_heard_seconds_total')) - heardBefore
+    expect(heard).toBeGreaterThan(0)
+    expect(heard).toBeLessThan(interrupted.result.duration - heardFirst + 0.01)
 
     // Without its queue an api lives, and sends nobody here.
     await redis.end('SIGKILL')

@@ -15,7 +15,7 @@ test('what a killed server and one that was ended had in hand goes on after its 
 
   const long = await submit(first, recording)
   const waiting = [await submit(first, await clip('da.wav')), await submit(first, await clip('da.wav'))]
-  await firstWindow(first, long)
+  const heardFirst = (await firstWindow(first, long)).processed_seconds ?? 0
   await first.kill('SIGKILL')
   const second = await startServer(dataDir, settings)
 
@@ -26,6 +26,11 @@ test('what a killed server and one that was ended had in hand goes on after its 
     segments: undisturbed.result.segments,
   })
   expect(outcomes[0]?.windows).toEqual(undisturbed.windows)
+  // What the first had heard the second has not heard again.
+  const length = outcomes.reduce((seconds, { result }) => seconds + result.duration, 0)
+  const heardAgain = await metricOf(second, 'hviske_heard_seconds_total')
+  expect(heardFirst).toBeGreaterThan(0)
+  expect(heardAgain).toBeLessThan(length - heardFirst + 0.01)
   const truth = plainWords((await truthOf('da')).text)
   for (const { result } of outcomes.slice(1)) expect(plainWords(result.text)).toEqual(truth)
   const completed = second.lines.filter((line) => line.includes('"job completed"'))
