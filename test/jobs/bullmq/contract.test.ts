@@ -1,4 +1,4 @@
-// The contract of all drivers, with BullMQ on a real Redis. Each test has keys of its own.
+// The contract of all drivers, with BullMQ on a real Redis and on a real Valkey. Each test has keys of its own.
 import { randomUUID } from 'node:crypto'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe } from 'vitest'
@@ -6,18 +6,12 @@ import type { JobQueue } from '../../../src/jobs/job-queue.ts'
 import { openBullQueue } from '../../../src/jobs/bullmq/open.ts'
 import { createLog } from '../../../src/log.ts'
 import { type OpenQueue, queueContract } from '../queue-contract.ts'
-import { REDIS, type RedisServer, startRedis } from '../redis-server.ts'
+import { REDIS, type RedisServer, startRedis, VALKEY } from '../redis-server.ts'
 import { NO_REDIS } from './parts.ts'
 
 /** Nobody ends it here, and a thousand jobs are some ten thousand writes. */
 const QUICK = { appendfsync: 'no' }
-let server: RedisServer
 const log = createLog('silent')
-
-beforeAll(async () => {
-  if (REDIS !== undefined) server = await startRedis(QUICK)
-})
-afterAll(() => server?.[Symbol.asyncDispose]())
 
 /** What a connection has claimed, so that it can be taken for dead. */
 function watched(queue: JobQueue, claimed: Set<string>): JobQueue {
@@ -35,30 +29,48 @@ function watched(queue: JobQueue, claimed: Set<string>): JobQueue {
   })
 }
 
-const open: OpenQueue = async ({ mostAttemptsWithoutProgress, nowMs }) => {
-  const prefix = `test-${randomUUID()}`
-  const parts = new AsyncDisposableStack()
-  const control = parts.adopt(new Redis(server.url), (redis) => redis.disconnect())
-  const claims = new Map<JobQueue, Set<string>>()
-  const openAnother = async () => {
-    const settings = { url: server.url, prefix, log, mostAttemptsWithoutProgress, nowMs, sweepMs: 50 }
-    const claimed = new Set<string>()
-    const queue = watched(parts.use(await openBullQueue(settings)), claimed)
-    claims.set(queue, claimed)
-    return queue
+const openOn =
+  (url: () => string): OpenQueue =>
+  async ({ mostAttemptsWithoutProgress, nowMs }) => {
+    const prefix = `test-${randomUUID()}`
+    const parts = new AsyncDisposableStack()
+    const control = parts.adopt(new Redis(url()), (redis) => redis.disconnect())
+    const claims = new Map<JobQueue, Set<string>>()
+    const openAnother = async () => {
+      const settings = { url: url(), prefix, log, mostAttemptsWithoutProgress, nowMs, sweepMs: 50 }
+      const claimed = new Set<string>()
+      const queue = watched(parts.use(await openBullQueue(settings)), claimed)
+      claims.set(queue, claimed)
+      return queue
+    }
+    return {
+      queue: await openAnother(),
+      openAnother,
+      // Its locks run out, as if nobody had refreshed them.
+      standStill: async (still) => {
+        const locks = [...(claims.get(still) ?? [])].map((claimed) => `${prefix}:${claimed}:lock`)
+        await control.del(...locks)
+      },
+      [Symbol.asyncDispose]: () => parts.disposeAsync(),
+    }
   }
-  return {
-    queue: await openAnother(),
-    openAnother,
-    // Its locks run out, as if nobody had refreshed them.
-    standStill: async (still) => {
-      const locks = [...(claims.get(still) ?? [])].map((claimed) => `${prefix}:${claimed}:lock`)
-      await control.del(...locks)
-    },
-    [Symbol.asyncDispose]: () => parts.disposeAsync(),
-  }
-}
 
-describe.skipIf(REDIS === undefined)(`on redis${REDIS ? '' : ` (skipped: ${NO_REDIS})`}`, () => {
-  queueContract('BullMQ', open)
+const SERVERS = [
+  { name: 'redis', program: REDIS, without: NO_REDIS },
+  { name: 'valkey', program: VALKEY, without: 'there is no valkey-server for this machine' },
+]
+
+describe.for(SERVERS)('$name', ({ name, program, without }) => {
+  describe.skipIf(program === undefined)(program ? 'is there' : `is skipped: ${without}`, () => {
+    let server: RedisServer
+    beforeAll(async () => {
+      server = await startRedis(QUICK, program)
+    })
+    afterAll(() => server?.[Symbol.asyncDispose]())
+
+    queueContract(
+      `BullMQ on ${name}`,
+      openOn(() => server.url),
+    )
+  })
 })

@@ -1,10 +1,15 @@
 // Where Redis is, how it is set, and what is said of that: never a password.
-import { describe, expect, test } from 'vitest'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { getCACertificates, setDefaultCACertificates } from 'node:tls'
+import { describe, expect, onTestFinished, test } from 'vitest'
 import { redisAddress } from '../../../src/jobs/bullmq/address.ts'
 import { openBullQueue } from '../../../src/jobs/bullmq/open.ts'
 import { createLog } from '../../../src/log.ts'
+import { selfSigned } from '../../fetching/fetching.ts'
 import { anOrder } from '../orders.ts'
-import { REDIS, startRedis } from '../redis-server.ts'
+import { REDIS, startRedis, VALKEY } from '../redis-server.ts'
 import { NO_REDIS } from './parts.ts'
 
 describe('the address', () => {
@@ -89,6 +94,30 @@ describe.skipIf(REDIS === undefined)(`its settings${REDIS ? '' : ` (skipped: ${N
     expect(wrong.lines).toContain('WRONGPASS')
     expect(right.lines + wrong.lines).not.toMatch(/s3cret|hunter2/)
   })
+
+  // PyPI's Valkey is built without TLS.
+  test.skipIf(REDIS === VALKEY)(
+    'one that is spoken to by TLS is believed only if its certificate is',
+    async () => {
+      const directory = await mkdtemp(join(tmpdir(), 'hviske-tls-'))
+      onTestFinished(() => rm(directory, { recursive: true, force: true }))
+      const [, certificate] = await selfSigned(directory)
+      const [key, cert] = ['key.pem', 'certificate.pem'].map((name) => join(directory, name))
+      const files = { 'tls-cert-file': `${cert}`, 'tls-key-file': `${key}`, 'tls-auth-clients': 'no' }
+      await using server = await startRedis(files)
+
+      const stranger = await openedWith(server.url, { patienceMs: 300 })
+      const before = getCACertificates('default')
+      onTestFinished(() => setDefaultCACertificates(before))
+      setDefaultCACertificates([...before, certificate])
+      const known = await openedWith(server.url)
+
+      expect(server.url).toMatch(/^rediss:/)
+      expect(stranger.outcome).toMatchObject({ code: 'queue_unreachable' })
+      expect(stranger.lines).toMatch(/self-signed/)
+      expect(known).toMatchObject({ lines: '', outcome: { isNew: true } })
+    },
+  )
 
   test('one that has no memory left says so, and still forgets', async () => {
     await using server = await startRedis({ maxmemory: '3mb' })
