@@ -61,6 +61,24 @@ export function eventsContract(open: OpenDefault): void {
       for (const { after, told } of await Promise.all(readers)) expect(told).toEqual(LONG_STORY.slice(after))
     })
 
+    test.each([
+      ['pending', 'cancel', ['cancelled']],
+      ['processing', 'cancel', ['cancelled']],
+      ['pending', 'forget', []],
+      ['processing', 'forget', []],
+    ] as const)('is told at once to whoever waits when a %s job meets its %s', async (state, verb, told) => {
+      await using opened = await open()
+      const another = await opened.openAnother()
+      const { id } = await aJobThatIs(state, opened.queue)
+      const seen = state === 'pending' ? 1 : 2
+      const readers = [opened.queue, another].map((queue) => story(queue, id, seen))
+      await new Promise(setImmediate) // they have looked, and wait
+
+      await opened.queue[verb](id)
+
+      for (const reader of readers) expect(await reader).toEqual(told)
+    })
+
     test('is told without a gap to a reader who goes and comes back', async () => {
       await using opened = await open()
       const another = await opened.openAnother()
