@@ -1,5 +1,6 @@
 // Every recording of a folder becomes a text beside it. What is there already is left alone, and a second run goes on with the first.
 //   node examples/jobs-folder.ts folder [json|text|srt|vtt|verbose_json|md]
+// HVISKE_URL says where the server is, HVISKE_KEY the key that it may ask for.
 import { openAsBlob } from 'node:fs'
 import { readdir, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -8,8 +9,12 @@ import { setTimeout as sleep } from 'node:timers/promises'
 const server = process.env.HVISKE_URL ?? 'http://localhost:8000'
 const [folder = '.', format = 'text'] = process.argv.slice(2)
 
-async function ask(path: string, init?: RequestInit): Promise<Response> {
-  const response = await fetch(server + path, init)
+const apiKey = process.env.HVISKE_KEY
+
+async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const headers = new Headers(init.headers)
+  if (apiKey) headers.set('x-api-key', apiKey)
+  const response = await fetch(server + path, { ...init, headers })
   if (!response.ok) throw new Error(await response.text())
   return response
 }
@@ -37,16 +42,21 @@ async function collect(name: string, id: string): Promise<void> {
 
 const names = await readdir(folder)
 const recordings = names.filter((name) => /\.(flac|m4a|mkv|mov|mp3|mp4|ogg|opus|wav|webm)$/i.test(name))
-const collecting: Promise<void>[] = []
-for (const name of recordings.filter((one) => !names.includes(`${one}.${format}`))) {
-  const collected = handIn(name).then((id) => collect(name, id))
-  const told = collected.then(
-    () => console.log(`${name}.${format}`),
-    (error: unknown) => {
-      console.error(`${name}: ${String(error)}`)
-      process.exitCode = 1
-    },
-  )
-  collecting.push(told)
+const failed = (name: string, error: unknown) => {
+  console.error(`${name}: ${String(error)}`)
+  process.exitCode = 1
 }
-await Promise.all(collecting)
+// One upload after the other: a folder of thousands is no thousand connections. The server works on them meanwhile.
+const handedIn: { readonly name: string; readonly id: string }[] = []
+for (const name of recordings.filter((one) => !names.includes(`${one}.${format}`))) {
+  await handIn(name).then(
+    (id) => handedIn.push({ name, id }),
+    (error: unknown) => failed(name, error),
+  )
+}
+for (const { name, id } of handedIn) {
+  await collect(name, id).then(
+    () => console.log(`${name}.${format}`),
+    (error: unknown) => failed(name, error),
+  )
+}

@@ -1,5 +1,6 @@
 // A recording is handed in as a job, watched as it is heard, and fetched as text. No package is needed.
 //   node examples/jobs.ts [recording]
+// HVISKE_URL says where the server is, HVISKE_KEY the key that it may ask for.
 import { openAsBlob } from 'node:fs'
 import { basename, join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -8,8 +9,10 @@ import { Readable } from 'node:stream'
 const server = process.env.HVISKE_URL ?? 'http://localhost:8000'
 const recording = process.argv[2] ?? join(import.meta.dirname, '../test/audio/da.wav')
 
+const key = process.env.HVISKE_KEY
+
 async function ask(path: string, init?: RequestInit): Promise<Response> {
-  const response = await fetch(server + path, init)
+  const response = await fetch(server + path, { ...init, headers: { ...(key && { 'x-api-key': key }) } })
   if (!response.ok) throw new Error(await response.text())
   return response
 }

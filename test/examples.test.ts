@@ -87,6 +87,27 @@ test('jobs-folder.ts writes a text beside each recording, and what is there alre
   expect(subtitles).toMatch(/^1\n00:00:0\d,\d{3} --> /)
 })
 
+test('the examples of jobs bring the key of a server that asks for one', async () => {
+  const locked = await startServer({ API_KEYS: 'sk-of-the-house' })
+  onTestFinished(async () => void (await locked.stop()))
+  const folder = await mkdtemp(join(tmpdir(), 'hviske-folder-'))
+  onTestFinished(() => rm(folder, { recursive: true, force: true }))
+  await copyFile(join(AUDIO, 'da.wav'), join(folder, 'da.wav'))
+  const env = { ...process.env, HVISKE_URL: locked.url, HVISKE_KEY: 'sk-of-the-house' }
+  const example = (name: string, ...options: string[]) =>
+    runFile(COMMANDS[name] ?? '', [join(ROOT, 'examples', name), ...options], { env })
+
+  const printed = [
+    await example('jobs.sh'),
+    await example('jobs.ts'),
+    await example('jobs-folder.ts', folder),
+  ]
+
+  const truth = plainWords((await truthOf('da')).text)
+  expect(printed.slice(0, 2).map(({ stdout }) => plainWords(stdout))).toEqual([truth, truth])
+  expect(printed[2]?.stdout).toBe('da.wav.text\n')
+})
+
 test('streaming.sh prints an event a line, and their deltas are what is said', async () => {
   const lines = (await run('streaming.sh')).stdout.split('\n').filter((line) => line.startsWith('data: '))
 
