@@ -47,7 +47,7 @@ async function startCalling(keys: readonly string[] = []) {
 
 test('a job tells what became of telling its client, and each end is promised to be told', async () => {
   await using server = await startCalling()
-  const { id } = await server.newJob({ callback_url: CALLBACK })
+  const { id } = await server.newJob({ callback_url: CALLBACK, keep_audio: 'true' })
   const webhook = async () => JobSchema.parse(await server.look(id)).webhook
   const at = server.jobQueue.nowMs / 1000
 
