@@ -34,8 +34,8 @@ export interface DeskParts {
   readonly requireRoom?: (bytes: number) => Promise<void>
 }
 
-/** Of one client that hands in a job and asks whether it already has, these are looked through. */
-const PAGE = 100
+/** Half an hour of speech holds more than anybody is shown, and whoever looks again and again shall not cost ten hours each time. */
+const WINDOWS_SHOWN = 64
 /** Until a job that is tried again is pending for everybody. */
 const HELD_BACK_MS = 120_000
 
@@ -73,12 +73,9 @@ export class JobDesk {
   async handedInBefore({ recording, ...asked }: Draft): Promise<Job | undefined> {
     const { owner, idempotencyKey } = asked
     if (idempotencyKey === undefined) return undefined
-    for await (const job of this.#jobsOf(owner)) {
-      if (job.order.owner !== owner || job.order.idempotencyKey !== idempotencyKey) continue
-      requireSame(job, fingerprintOf(recording, asked))
-      return job
-    }
-    return undefined
+    const job = await this.#parts.queue.findByKey(owner, idempotencyKey)
+    if (job !== undefined) requireSame(job, fingerprintOf(recording, asked))
+    return job
   }
 
   /** @throws Error unless the job is completed; Failure job_not_found when it has been removed meanwhile. */
@@ -100,9 +97,9 @@ export class JobDesk {
     return readAfterwards(this.#parts.blobs, order.id)
   }
 
-  /** What has been heard of a job until now. */
+  /** The end of what has been heard of a job until now. */
   async textSoFar(id: string): Promise<string> {
-    const windows = standingWindows(await this.#parts.queue.windows(id))
+    const windows = standingWindows(await this.#parts.queue.lastWindows(id, WINDOWS_SHOWN))
     return joinText(windows.flatMap(({ segments }) => segments))
   }
 
@@ -167,20 +164,6 @@ export class JobDesk {
       if (job !== undefined && job !== 'unknown') return { job, isNew: true }
       if (job === undefined) await this.#removeBlobs(order.id)
       throw error
-    }
-  }
-
-  async *#jobsOf(owner: string | undefined): AsyncGenerator<Job, void, undefined> {
-    let before: string | undefined
-    for (;;) {
-      const page = await this.#parts.queue.list({
-        limit: PAGE,
-        ...(owner !== undefined && { owner }),
-        ...(before !== undefined && { before }),
-      })
-      yield* page
-      before = page.at(-1)?.order.id
-      if (page.length < PAGE || before === undefined) return
     }
   }
 

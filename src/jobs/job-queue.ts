@@ -11,6 +11,8 @@ export interface JobQueue extends AsyncDisposable {
    */
   add(order: JobOrder): Promise<{ readonly job: Job; readonly isNew: boolean }>
   find(id: string): Promise<Job | undefined>
+  /** What this owner has handed in under this idempotency key. */
+  findByKey(owner: string | undefined, key: string): Promise<Job | undefined>
   /** Newest first. `before` is the id of the last one that the reader has seen. */
   list(filter: JobFilter): Promise<readonly Job[]>
   /** How many pending jobs of its lane were handed in before it; undefined unless it is pending. */
@@ -42,6 +44,8 @@ export interface JobQueue extends AsyncDisposable {
   events(id: string, after: number, signal: AbortSignal): AsyncIterable<NumberedJobEvent>
   /** All windows finished so far, in order: what a worker goes on from. */
   windows(id: string): Promise<readonly FinishedWindow[]>
+  /** The end of them, in order: at most so many, of ten hours as quick as of a minute. */
+  lastWindows(id: string, most: number): Promise<readonly FinishedWindow[]>
   /** Whether the place where jobs are kept answers. Never throws. */
   isReachable(): Promise<boolean>
 }

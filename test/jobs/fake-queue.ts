@@ -53,6 +53,11 @@ export class FakeQueue implements JobQueue {
     return this.#records.get(id)?.job
   }
 
+  async findByKey(owner: string | undefined, key: string) {
+    const all = [...this.#records.values()].map(({ job }) => job)
+    return all.find(({ order }) => order.owner === owner && order.idempotencyKey === key)
+  }
+
   async list({ owner, states, before, limit }: JobFilter) {
     const all = [...this.#records.values()].map(({ job }) => job).toReversed()
     const start = before === undefined ? 0 : all.findIndex(({ order }) => order.id === before) + 1
@@ -149,6 +154,10 @@ export class FakeQueue implements JobQueue {
 
   async windows(id: string) {
     return this.#records.get(id)?.windows ?? []
+  }
+
+  async lastWindows(id: string, most: number) {
+    return (await this.windows(id)).slice(-most)
   }
 
   async isReachable() {

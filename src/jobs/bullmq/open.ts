@@ -116,6 +116,10 @@ class BullQueue implements JobQueue {
     return this.#records.find(id)
   }
 
+  findByKey(owner: string | undefined, key: string) {
+    return this.#records.findByKey(owner, key)
+  }
+
   list(filter: JobFilter) {
     return this.#records.list(filter)
   }
@@ -171,6 +175,10 @@ class BullQueue implements JobQueue {
 
   windows(id: string) {
     return this.#records.windows(id)
+  }
+
+  lastWindows(id: string, most: number) {
+    return this.#records.lastWindows(id, most)
   }
 
   isReachable() {

@@ -54,7 +54,7 @@ export class Records {
       JSON.stringify(order),
       lane,
       owner === undefined ? '' : setOf(owner),
-      key === undefined ? '' : JSON.stringify([owner ?? null, key]),
+      key === undefined ? '' : fieldOf(owner, key),
       order.createdAtMs,
       randomUUID(),
     ])
@@ -65,6 +65,11 @@ export class Records {
   async find(id: string): Promise<Job | undefined> {
     const fields = await this.#door.ask((redis) => redis.hgetall(`${this.#prefix}:job:${id}`))
     return fields['state'] === undefined ? undefined : jobOf(Object.entries(fields).flat())
+  }
+
+  async findByKey(owner: string | undefined, key: string): Promise<Job | undefined> {
+    const id = await this.#door.ask((redis) => redis.hget(`${this.#prefix}:idempotency`, fieldOf(owner, key)))
+    return id === null ? undefined : this.find(id)
   }
 
   async list({ owner, states, before, limit }: JobFilter): Promise<readonly Job[]> {
@@ -159,6 +164,12 @@ export class Records {
     }
   }
 
+  /** What else has happened lies among them, so there may be fewer. */
+  async lastWindows(id: string, most: number): Promise<readonly FinishedWindow[]> {
+    const lines = await this.#door.ask((redis) => redis.lrange(`${this.#prefix}:events:${id}`, -most, -1))
+    return numberedEvents(lines, 1).flatMap(({ event }) => (event.kind === 'window' ? event.window : []))
+  }
+
   /** Whose worker is dead is pending again. Answers the pending jobs of the lane that have no ticket. */
   async sweep(lane: Lane): Promise<readonly string[]> {
     const missing: string[] = []
@@ -212,3 +223,6 @@ export interface JobEnd {
 }
 
 const setOf = (owner: string) => `owner:${owner}`
+
+/** Nobody is an owner, too. */
+const fieldOf = (owner: string | undefined, key: string) => JSON.stringify([owner ?? null, key])

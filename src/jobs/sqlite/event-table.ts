@@ -22,6 +22,7 @@ export class EventTable {
   readonly #append: StatementSync
   readonly #page: StatementSync
   readonly #windows: StatementSync
+  readonly #lastWindows: StatementSync
   readonly #state: StatementSync
 
   constructor(file: JobsFile) {
@@ -30,6 +31,8 @@ export class EventTable {
       SELECT :job, coalesce(max(number), 0) + 1, :kind, :content FROM events WHERE job = :job`)
     this.#page = file.prepare(`${PAGE} ORDER BY events.number LIMIT :limit`)
     this.#windows = file.prepare(`${PAGE} AND events.kind = 'window' ORDER BY events.number LIMIT :limit`)
+    this.#lastWindows = file.prepare(`
+      ${PAGE} AND events.kind = 'window' ORDER BY events.number DESC LIMIT :limit`)
     this.#state = file.prepare('SELECT ended_at_ms IS NOT NULL AS hasEnded FROM jobs WHERE id = :id')
   }
 
@@ -44,14 +47,23 @@ export class EventTable {
   }
 
   windows(id: string, after: number, limit: number): { number: number; window: FinishedWindow }[] {
-    const rows = this.#windows.all({ id, after, limit })
-    return rows
-      .map(numberedEventOf)
-      .flatMap(({ number, event }) => (event.kind === 'window' ? { number, window: event.window } : []))
+    return windowsIn(this.#windows.all({ id, after, limit }))
+  }
+
+  /** In order. */
+  lastWindows(id: string, limit: number): FinishedWindow[] {
+    const rows = this.#lastWindows.all({ id, after: 0, limit }).toReversed()
+    return windowsIn(rows).map(({ window }) => window)
   }
 
   #isOver(id: string): boolean {
     const row = this.#state.get({ id })
     return row === undefined || HasEnded.parse(row).hasEnded === 1
   }
+}
+
+function windowsIn(rows: readonly unknown[]): { number: number; window: FinishedWindow }[] {
+  return rows
+    .map(numberedEventOf)
+    .flatMap(({ number, event }) => (event.kind === 'window' ? { number, window: event.window } : []))
 }

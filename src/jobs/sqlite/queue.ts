@@ -87,6 +87,10 @@ class SqliteQueue implements JobQueue {
     return this.#file.read(() => this.#kept.jobs.byId(id)?.job)
   }
 
+  async findByKey(owner: string | undefined, key: string): Promise<Job | undefined> {
+    return this.#file.read(() => this.#kept.jobs.byKey(owner, key)?.job)
+  }
+
   async list(filter: JobFilter): Promise<readonly Job[]> {
     return jobsOf(await this.#file.read(() => this.#kept.jobs.list(filter)))
   }
@@ -164,6 +168,10 @@ class SqliteQueue implements JobQueue {
       last = page.at(-1)?.number ?? last
       await new Promise(setImmediate) // ten hours are 12 MB: others have their turn in between
     }
+  }
+
+  async lastWindows(id: string, most: number): Promise<readonly FinishedWindow[]> {
+    return this.#file.read(() => this.#kept.events.lastWindows(id, most))
   }
 
   async isReachable(): Promise<boolean> {

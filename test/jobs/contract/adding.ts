@@ -70,6 +70,27 @@ export function addingContract(open: OpenDefault): void {
       expect(again).toMatchObject({ isNew: false, job: { order, state } })
     })
 
+    test('a job is found by its key, by its owner alone, whichever process is asked', async () => {
+      await using opened = await open()
+      const another = await opened.openAnother()
+      const order = anOrder({ owner: 'anna', idempotencyKey: 'k' })
+      await opened.queue.add(order)
+      await opened.queue.add(anOrder({ idempotencyKey: 'nobody’s' }))
+      const foundBy = async (...by: [string | undefined, string]) => {
+        const found = [await opened.queue.findByKey(...by), await another.findByKey(...by)]
+        expect(found[0]).toEqual(found[1])
+        return found[0]?.order
+      }
+
+      expect(await foundBy('anna', 'k')).toEqual(order)
+      expect(await foundBy(undefined, 'nobody’s')).toMatchObject({ idempotencyKey: 'nobody’s' })
+      expect(await foundBy('anna', 'nobody’s')).toBeUndefined()
+      expect(await foundBy('bo', 'k')).toBeUndefined()
+      expect(await foundBy(undefined, 'k')).toBeUndefined()
+      await opened.queue.forget(order.id)
+      expect(await foundBy('anna', 'k')).toBeUndefined()
+    })
+
     test('a key is free again when its job is forgotten', async () => {
       await using opened = await open()
       const { id } = await aJobThatIs('completed', opened.queue, anOrder({ idempotencyKey: 'k' }))

@@ -41,6 +41,18 @@ export function leasesContract(open: OpenDefault): void {
       expect(await another.find(id)).toMatchObject({ processedSeconds: 90, durationSeconds: 300 })
     })
 
+    test('the last of its windows are told in order, without the first', async () => {
+      await using opened = await open()
+      const lease = (await aJobThatIs('processing', opened.queue)).lease
+      const { id } = lease?.job.order ?? { id: '' }
+      expect(await opened.queue.lastWindows(id, 3)).toEqual([])
+      for (let number = 0; number < 5; number++) await lease?.finishedWindow(aWindow(number))
+
+      expect(await opened.queue.lastWindows(id, 3)).toEqual([aWindow(2), aWindow(3), aWindow(4)])
+      expect(await opened.queue.lastWindows(id, 99)).toEqual([0, 1, 2, 3, 4].map((number) => aWindow(number)))
+      expect(await opened.queue.lastWindows(crypto.randomUUID(), 3)).toEqual([])
+    })
+
     test('a completed job knows its result and its end, and nothing can be added to it', async () => {
       await using opened = await open(() => 77)
       const { id } = await aJobThatIs('pending', opened.queue)
