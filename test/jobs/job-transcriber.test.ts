@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { expect, onTestFinished, test } from 'vitest'
 import { Failure } from '../../src/failure.ts'
 import { createJobTranscriber } from '../../src/jobs/job-transcriber.ts'
+import { readTranscript } from '../../src/jobs/stored-transcript.ts'
 import type { AudioSource } from '../../src/transcriber.ts'
 import type { TranscriptEvent } from '../../src/transcript.ts'
 import { OPTIONS } from '../road.ts'
@@ -92,6 +93,21 @@ test('a client that leaves stops the worker', async () => {
   await expect(events.next()).rejects.toThrow('left')
   await stopped.promise
   await expectNothingLeft(place)
+})
+
+test('what an api that was killed has left is done, and its owner finds it', async () => {
+  const place = new Workplace()
+  await using _runner = place.start(twoWindows)
+  const events = roadThrough(place)
+    .transcribe(await recording(), OPTIONS, NEVER)
+    [Symbol.asyncIterator]()
+
+  await events.next() // and nobody asks for more, or says that he leaves
+
+  const [job] = await place.queue.list({ owner: 'key-1', limit: 2 })
+  expect(await place.ended(job?.order.id ?? '')).toBe('completed')
+  const [done] = await place.queue.list({ owner: 'key-1', limit: 2 })
+  expect(await readTranscript(place.blobs, String(done?.resultKey))).toEqual(WHOLE)
 })
 
 test('an operator who cancels it is heard', async () => {
