@@ -5,6 +5,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { afterwardsKey, audioKey, OUTBOX_BEGINNING, outboxKey } from '../../src/jobs/blob-keys.ts'
 import { Failure } from '../../src/failure.ts'
 import { type Draft, JobDesk } from '../../src/jobs/job-desk.ts'
+import { deliveryOf } from '../../src/jobs/webhooks.ts'
 import { silentTranscript, transcriptOf } from '../formats/transcripts.ts'
 import { FakeBlobs } from './fake-blobs.ts'
 import { FakeQueue } from './fake-queue.ts'
@@ -195,6 +196,22 @@ test('of an order that was a repetition no promise to tell of it stays', async (
 
   const promises = [...blobs.kept.keys()].filter((key) => key.startsWith(OUTBOX_BEGINNING))
   expect(promises).toEqual([outboxKey(job.order.id)])
+})
+
+test('who is to be told of a second try is told although the process died in it, and not of the first end', async () => {
+  const { desk, draft, blobs, queue } = await start()
+  const { job } = await desk.handIn(await draft({ callbackUrl: 'https://example.com' }))
+  const { id } = job.order
+  await (await begin(queue)).fail({ code: 'engine_crashed', message: 'Crashed.', param: null })
+  await blobs.remove(outboxKey(id)) // told
+  const failed = await queue.find(id)
+  queue.retry = () => Promise.reject(new Error('the process dies'))
+
+  await expect(failed && desk.retry(failed)).rejects.toThrow('dies')
+
+  const delivery = await deliveryOf({ blobs }, id)
+  expect(delivery).toMatchObject({ state: 'due', attempts: [] })
+  expect(delivery?.nextAtMs).toBeGreaterThanOrEqual(queue.nowMs + 60_000)
 })
 
 test('a recording beyond the bound is not laid down, and leaves no promise', async () => {

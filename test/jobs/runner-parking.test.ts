@@ -6,9 +6,11 @@ test('parking puts the job back at the edge of a window, and nothing new is begu
   const first = await place.handIn()
   const second = await place.handIn()
   const begun = Promise.withResolvers<void>()
-  const runner = place.start(async function* ({ park }) {
+  let isCut: boolean | undefined
+  const runner = place.start(async function* ({ park }, signal) {
     begun.resolve()
     await new Promise((resolve) => park?.addEventListener('abort', resolve))
+    isCut = signal.aborted
     yield { kind: 'checkpoint', checkpoint: checkpointOf(0, ' Toget') } as const
     throw park?.reason
   })
@@ -16,6 +18,7 @@ test('parking puts the job back at the edge of a window, and nothing new is begu
 
   await runner.park(NEVER)
 
+  expect(isCut).toBe(false) // the window that it is in is heard to its end
   expect(await place.queue.find(first)).toMatchObject({ state: 'pending', attempts: 0, processedSeconds: 10 })
   expect(await place.queue.find(second)).toMatchObject({ state: 'pending', attempts: 0 })
 })

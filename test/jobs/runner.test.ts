@@ -167,41 +167,19 @@ test.each([
   },
 )
 
-/** Another machine deletes the job in the moment in which its worker writes. */
-function deletedWhileWriting(place: Workplace, id: string): void {
-  const put = place.blobs.put.bind(place.blobs)
-  place.blobs.put = async (key, content) => {
-    await place.queue.forget(id)
-    await place.blobs.remove(blobsOfJob(id))
-    await put(key, content)
+test('what has expired is forgotten before a job is begun, and between two', async () => {
+  const place = new Workplace()
+  const done: string[] = []
+  const ids = [await place.handIn(), await place.handIn()]
+  const walk: Walk = (source) => {
+    done.push(`job ${ids.findIndex((id) => source.path === audioKey(id))}`)
+    return twoWindows()
   }
-}
+  await using _runner = place.start(walk, { beforeJob: async () => void done.push('swept') })
 
-test('nothing is left of a job that was deleted while its worker was writing', async () => {
-  const place = new Workplace()
-  const id = await place.handIn()
-  deletedWhileWriting(place, id)
-  const runner = place.start(twoWindows)
+  for (const id of ids) await place.ended(id)
 
-  await place.ended(id)
-  await runner.park(NEVER)
-
-  expect([...place.blobs.kept.keys()]).toEqual([])
-})
-
-test('what a worker has written stays when it cannot be asked whether its job is there', async () => {
-  const place = new Workplace()
-  const id = await place.handIn()
-  place.queue.find = () => Promise.reject(new Error('away'))
-  const runner = place.start(async function* () {
-    await place.queue.cancel(id)
-    yield* twoWindows()
-  })
-
-  for await (const _event of place.queue.events(id, 0, NEVER));
-  await runner.park(NEVER)
-
-  expect([...place.blobs.kept.keys()]).toEqual([audioKey(id)])
+  expect(done).toEqual(['swept', 'job 0', 'swept', 'job 1'])
 })
 
 test('cancelling a job stops its work', async () => {

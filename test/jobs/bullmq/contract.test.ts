@@ -61,7 +61,7 @@ const SERVERS = [
 ]
 
 describe.for(SERVERS)('$name', ({ name, program, without }) => {
-  describe.skipIf(program === undefined)(program ? 'is there' : `is skipped: ${without}`, () => {
+  describe.skipIf(program === undefined)(`${program ? 'is there' : `is skipped: ${without}`}`, () => {
     let server: RedisServer
     beforeAll(async () => {
       server = await startRedis(QUICK, program)
