@@ -57,7 +57,9 @@ export class JobDesk {
     const input = await this.#layDown(id, recording)
     const createdAtMs = this.#parts.nowMs()
     const { callbackUrl: url } = asked
-    if (url !== undefined) await promiseDelivery(this.#parts, { job: id, url, atMs: createdAtMs })
+    if (url !== undefined) {
+      await this.#orNothing(id, () => promiseDelivery(this.#parts, { job: id, url, atMs: createdAtMs }))
+    }
     const added = await this.#add({ ...asked, id, input, fingerprint, createdAtMs })
     if (added.isNew) return added
     await this.#removeBlobs(id)
@@ -145,13 +147,18 @@ export class JobDesk {
     const { path, sizeBytes } = recording
     await this.#parts.requireRoom?.(sizeBytes)
     const key = audioKey(id)
+    await this.#orNothing(id, () => this.#parts.blobs.take(key, path))
+    return { kind: 'blob', key, sizeBytes }
+  }
+
+  /** Before there is a job: if it fails, nothing has been laid down. */
+  async #orNothing(id: string, layDown: () => Promise<void>): Promise<void> {
     try {
-      await this.#parts.blobs.take(key, path)
+      await layDown()
     } catch (error) {
       await this.#removeBlobs(id).catch(() => {}) // what cannot be written can perhaps not be removed; it is swept
       throw isDiskFull(error) ? noRoom(error) : error
     }
-    return { kind: 'blob', key, sizeBytes }
   }
 
   async #add(order: JobOrder): Promise<{ readonly job: Job; readonly isNew: boolean }> {

@@ -214,6 +214,21 @@ test('who is to be told of a second try is told although the process died in it,
   expect(delivery?.nextAtMs).toBeGreaterThanOrEqual(queue.nowMs + 60_000)
 })
 
+test('an order whose promise finds no room on the disk leaves no recording', async () => {
+  const { desk, draft, blobs, queue } = await start()
+  const put = blobs.put.bind(blobs)
+  blobs.put = async (key, content) => {
+    if (key.startsWith(OUTBOX_BEGINNING)) throw Object.assign(new Error('no space'), { code: 'ENOSPC' })
+    await put(key, content)
+  }
+
+  const handedIn = desk.handIn(await draft({ callbackUrl: 'https://example.com' }))
+
+  await expect(handedIn).rejects.toMatchObject({ code: 'insufficient_storage' })
+  expect([...blobs.kept.keys()]).toEqual([])
+  expect(await queue.list({ limit: 1 })).toEqual([])
+})
+
 test('a recording beyond the bound is not laid down, and leaves no promise', async () => {
   const { draft, blobs, queue } = await start()
   const full = async (bytes: number) => {
