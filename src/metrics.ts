@@ -179,7 +179,7 @@ const ofJobs = () => ({
   }),
   oldestPendingJob: new Gauge({
     name: 'hviske_jobs_oldest_pending_seconds',
-    help: 'How long the oldest job that has not been begun has been waiting; absent where none waits',
+    help: 'How long the oldest job that has not been begun has been waiting; absent where none waits, and where more than 1000 do',
   }),
   storedJobBytes: new Gauge({
     name: 'hviske_jobs_stored_bytes',
