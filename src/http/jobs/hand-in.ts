@@ -140,7 +140,10 @@ async function requireSource(jobs: JobParts, url: string, address: URL | null): 
     // A key may hold a ? or a #; what follows them in a URL is not its path, and it would be another object.
     const isCut = address.search !== '' || address.hash !== ''
     if (bucket === '' || key === undefined || key === '' || isCut)
-      throw refusal('url', 'must be s3://bucket/key for an S3 store, with %, ? and # written %25, %3F and %23')
+      throw refusal(
+        'url',
+        'must be s3://bucket/key for an S3 store, with %, ? and # written %25, %3F and %23',
+      )
     if (!jobs.requireS3Source) throw refusal('url', 'cannot be used: the server reads from no S3 store')
     await jobs.requireS3Source(bucket, key)
     return { kind: 's3', bucket, key }
