@@ -41,7 +41,9 @@ describe.skipIf(REDIS === undefined)(`tickets and records${REDIS ? '' : ` (skipp
   test('nothing is left of jobs that were worked on and forgotten but a few keys that grow no more', async () => {
     await using site = siteOn(server)
     const queue = await site.open()
-    const keys = async () => (await site.redis.keys(`${site.prefix}:*`)).toSorted()
+    // BullMQ's own clock for stalled tickets, which runs out and is set again whenever it likes.
+    const isLasting = (key: string) => !key.endsWith(':stalled-check')
+    const keys = async () => (await site.redis.keys(`${site.prefix}:*`)).filter(isLasting).toSorted()
     const live = async () => {
       await queue.add(anOrder({ owner: 'anna', idempotencyKey: 'k' }))
       const lease = await claimNow(queue)
