@@ -2,7 +2,11 @@
 
 /** @throws the signal's reason when it comes first; the promise itself is not stopped by that. */
 export async function until<Value>(promise: Promise<Value>, signal: AbortSignal): Promise<Value> {
-  signal.throwIfAborted()
+  if (signal.aborted) {
+    // Nobody waits for it any more, so its failure is nobody's; unheard, it would end the process.
+    promise.catch(() => {})
+    throw signal.reason
+  }
   const aborted = Promise.withResolvers<never>()
   const abort = () => aborted.reject(signal.reason)
   signal.addEventListener('abort', abort, { once: true })
