@@ -11,6 +11,8 @@ import { eitherOf, until } from './until.ts'
 
 /** A window of speech is through in less than that on a GPU. On a slow CPU it is given up in the middle. */
 const PARK_MS = 2000
+/** Between the closing of the port and the first refusal: for requests on connections that were opened before. */
+const LAST_CALL_MS = 500
 /** For the last words on the open connections, which are short. */
 const FAREWELL_MS = 2000
 
@@ -55,6 +57,7 @@ export interface ShutdownTimes {
   readonly delayMs: number
   /** In which running requests may finish. */
   readonly drainMs: number
+  readonly lastCallMs?: number
   readonly parkMs?: number
   readonly farewellMs?: number
 }
@@ -63,15 +66,21 @@ export interface ShutdownTimes {
 export async function shutDown(
   server: EndingServer,
   ending: Ending,
-  { delayMs, drainMs, parkMs = PARK_MS, farewellMs = FAREWELL_MS }: ShutdownTimes,
+  { delayMs, drainMs, lastCallMs = LAST_CALL_MS, parkMs = PARK_MS, farewellMs = FAREWELL_MS }: ShutdownTimes,
   log: Log,
 ): Promise<void> {
   const closed = once(server, 'close')
-  ending.begin()
-  server.announceEnd()
-  if (delayMs > 0) await passes(delayMs, closed)
-  server.close()
+  if (delayMs > 0) {
+    ending.begin()
+    server.announceEnd()
+    await passes(delayMs, closed)
+  }
+  await server.stopListening()
   log.info('the listener is closed', { drainMs })
+  // A proxy cannot send again what it has begun to send: nobody is refused who had connected before.
+  await passes(lastCallMs, closed)
+  ending.begin()
+  server.close()
   if (await passes(drainMs, closed)) return
   log.warn('some requests did not finish in time: they end with the next window, or at once', { drainMs })
   ending.parkWork()

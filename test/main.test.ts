@@ -170,7 +170,7 @@ test('a server that is full says so before an upload, and takes the next one whe
 })
 
 test('who comes while it shuts down is told when to come back', async () => {
-  const { server, logged } = await startServer('dies-when-told')
+  const { server, logged } = await startServer('dies-when-told', { SHUTDOWN_DELAY_SECONDS: '1' })
   const { port } = new URL(String((await logged('listening')).url))
   await logged('ready: fixture')
   const socket = connect(Number(port), '127.0.0.1').setEncoding('utf8')

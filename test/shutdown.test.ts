@@ -1,5 +1,6 @@
-import type { AddressInfo } from 'node:net'
+import { type AddressInfo, connect, type Socket } from 'node:net'
 import { once } from 'node:events'
+import { text as textOf } from 'node:stream/consumers'
 import { expect, onTestFinished, test } from 'vitest'
 import { EndingServer } from '../src/http/ending-server.ts'
 import { createLog } from '../src/log.ts'
@@ -33,12 +34,55 @@ test('what runs may finish, and its answer closes the connection', async () => {
   await asked
 
   const down = shutDown(server, ending, { delayMs: 0, drainMs: LONG_MS }, SILENT)
+  await expect.poll(() => server.listening).toBe(false)
   for (const letGo of held) letGo()
 
   expect(await (await answer).text()).toBe('there')
   expect((await answer).headers.get('connection')).toBe('close')
   await down
   expect([ending.begun.aborted, ending.park.aborted]).toEqual([true, false])
+})
+
+test('who had connected when the port was closed may still ask, and is not refused', async () => {
+  const { server, url, held, asked } = await start()
+  const ending = new Ending()
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  await once(server, 'connection')
+
+  const down = shutDown(server, ending, { delayMs: 0, drainMs: LONG_MS, lastCallMs: LONG_MS }, SILENT)
+  await expect.poll(() => server.listening).toBe(false)
+  socket.write('GET / HTTP/1.1\r\nhost: us\r\n\r\n')
+  await asked
+  expect(ending.begun.aborted).toBe(false)
+  for (const letGo of held) letGo()
+
+  expect(await textOf(socket)).toMatch(/connection: close[^]*there/i)
+  await down
+  expect(ending.begun.aborted).toBe(true)
+})
+
+test('what the kernel has accepted when the end comes is taken too, however many', async () => {
+  const { server, url, held } = await start()
+  const sockets = Array.from({ length: 50 }, () => connect(Number(new URL(url).port), '127.0.0.1'))
+  for (const socket of sockets) socket.write('GET / HTTP/1.1\r\nhost: us\r\n\r\n')
+  await once(sockets[49] as Socket, 'connect')
+
+  const down = shutDown(server, new Ending(), { delayMs: 0, drainMs: LONG_MS }, SILENT)
+  await expect.poll(() => held.length).toBe(50)
+  for (const letGo of held) letGo()
+
+  expect((await Promise.all(sockets.map(textOf))).filter((text) => text.endsWith('there'))).toHaveLength(50)
+  await down
+})
+
+test('a connection on which nobody asks anything is closed after the last call', async () => {
+  const { server, url } = await start()
+  const socket = connect(Number(new URL(url).port), '127.0.0.1')
+  await once(server, 'connection')
+
+  await shutDown(server, new Ending(), { delayMs: 0, drainMs: LONG_MS, lastCallMs: 0 }, SILENT)
+
+  expect(await textOf(socket)).toBe('')
 })
 
 test('what does not finish is parked, then cut off, and told so each time', async () => {

@@ -4,20 +4,25 @@
  * the client has had enough.
  */
 import { type RequestListener, Server, type ServerOptions, type ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as TcpServer, type Socket } from 'node:net'
+import { setImmediate as nextTurn } from 'node:timers/promises'
 
 /** For reading an answer, while the rest of an upload is still on its way. */
 const LINGER_MS = 2000
+/** Node asks the kernel for no more connections that wait to be accepted; a flood of new ones must not keep the port open. */
+const LONGEST_LINE = 511
 
 export class EndingServer extends Server {
   readonly #unused = new Set<Socket>()
   readonly #unanswered = new Set<ServerResponse>()
   #isEnding = false
+  #taken = 0
   readonly #lingering = new WeakSet<Socket>()
 
   constructor(options: ServerOptions, listener: RequestListener) {
     super(options, listener)
     this.on('connection', (socket) => {
+      this.#taken++
       socket.destroySoon = () => {
         this.#lingering.add(socket)
         linger(socket)
@@ -42,6 +47,22 @@ export class EndingServer extends Server {
   announceEnd(): void {
     this.#isEnding = true
     for (const response of this.#unanswered) response.shouldKeepAlive = false
+  }
+
+  /**
+   * Closes the port and leaves the connections: a proxy that has just opened one is about to send its request, which it could not
+   * send again. The same holds of what the kernel has accepted and we have not: closing the port would reset it, so we take that
+   * first. Node takes one connection a turn of its loop; a turn that brings none found none waiting.
+   */
+  async stopListening(): Promise<void> {
+    await nextTurn() // the rest of this turn, which may have looked already
+    for (let turn = 0, taken = -1; turn < LONGEST_LINE && taken !== this.#taken; turn++) {
+      taken = this.#taken
+      await nextTurn()
+    }
+    TcpServer.prototype.close.call(this)
+    // Not before: whoever is told so connects anew.
+    this.announceEnd()
   }
 
   override close(whenClosed?: (error?: Error) => void): this {
