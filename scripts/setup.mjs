@@ -13,6 +13,7 @@ import { delimiter, dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliDecompressSync } from 'node:zlib'
 import { provideCompose } from './compose-client.mjs'
+import { provideImageParts } from './setup-image.mjs'
 
 const ROOT = join(dirname(fileURLToPath(import.meta.url)), '..')
 const VENV_PYTHON = join(ROOT, '.venv', 'bin', 'python')
@@ -316,6 +317,18 @@ try {
     provideRedis()
     provideCompose({ directory: join(STAMPS, 'compose'), ask, say, unpackFromDebian })
     provideCaddy()
+    provideImageParts({
+      ROOT,
+      STAMPS,
+      VENV_PYTHON,
+      fingerprint,
+      pythonRequirements,
+      run,
+      runs,
+      say,
+      step,
+      unpackFromDebian,
+    })
   }
 } catch (problem) {
   if (!(problem instanceof SetupProblem)) throw problem

@@ -181,7 +181,8 @@ test.each(ours)('whatever $name writes to is a volume that can be written to', (
   const { DATA_DIR, HOME, HF_HOME = '/models' } = environmentOf(container, manifests)
 
   expect(writable).toEqual(expect.arrayContaining([DATA_DIR, HOME, '/tmp']))
-  expect(writable.includes(HF_HOME)).toBe(workload.metadata.name === 'hviske-worker')
+  for (const path of [HF_HOME, '/cache'])
+    expect(writable.includes(path)).toBe(workload.metadata.name === 'hviske-worker')
 })
 
 test.each(ours)(

@@ -1,0 +1,210 @@
+// The image without Docker: the Dockerfile's steps carried out in a clean root, and containers of the result. What stands in for the base
+// images is told in base-images.ts; what no replay can show is told in docs/image.md.
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, realpathSync, rmSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { join } from 'node:path'
+import { afterAll, beforeAll, expect, onTestFinished, test } from 'vitest'
+import { plainWords, truthOf } from '../end-to-end/server.ts'
+import { DEBIAN, PARTS } from './base-images.ts'
+import { buildImage, type Image } from './build.ts'
+import { ROOT } from './build-context.ts'
+import { newVolumes, runContainer, serve, type Volumes } from './container.ts'
+
+const TINY = { MODEL: 'models/tiny-da', DEVICE: 'cpu', HF_HUB_OFFLINE: '1' }
+const LINUX = process.platform === 'linux'
+const ON = LINUX
+  ? DEBIAN === undefined
+    ? ' (on this system, not on Debian 13)'
+    : ''
+  : ' (skipped: not on Linux)'
+const image = Promise.withResolvers<Image>()
+let scratch = ''
+
+beforeAll(async () => {
+  if (!LINUX) return
+  scratch = mkdtempSync(join(realpathSync(PARTS), 'replay-'))
+  image.resolve(await buildImage(scratch))
+}, 600_000)
+
+afterAll(() => {
+  if (scratch !== '') rmSync(scratch, { recursive: true, force: true })
+})
+
+async function freePort(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const address = server.address()
+  server.close()
+  await once(server, 'close')
+  if (address === null || typeof address === 'string') throw new Error('no port')
+  return String(address.port)
+}
+
+async function server(volumes?: Volumes) {
+  const built = await image.promise
+  const kept = volumes ?? newVolumes(built)
+  const environment = { ...TINY, PORT: await freePort() }
+  const container = await serve({ image: built, volumes: kept, environment }, /"message":"listening"/)
+  onTestFinished(async () => void (await container.stop()))
+  return { built, container, volumes: kept, environment, url: `http://127.0.0.1:${environment.PORT}` }
+}
+
+async function transcribe(url: string, name: string): Promise<Response> {
+  const body = new FormData()
+  body.append('file', new Blob([readFileSync(join(ROOT, 'test', 'audio', `${name}.wav`))]), `${name}.wav`)
+  return fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body })
+}
+
+test.runIf(LINUX)(`a container of the image transcribes${ON}`, async () => {
+  const { built, container, volumes, environment, url } = await server()
+
+  const answer = (await (await transcribe(url, 'da')).json()) as { text: string }
+  const health = await runContainer({
+    image: built,
+    volumes,
+    environment,
+    entrypoint: [],
+    command: built.healthcheck,
+  })
+
+  expect(plainWords(answer.text)).toEqual(plainWords((await truthOf('da')).text))
+  expect(health).toMatchObject({ exitCode: 0, stdout: '{"status":"ready"}\n' })
+  expect((await container.stop()).exitCode).toBe(0)
+  expect(container.log.filter((line) => /EROFS|Read-only|EACCES|[Pp]ermission denied/.test(line))).toEqual([])
+  expect(volumes.files()).toEqual(['/data/jobs/jobs.sqlite'])
+})
+
+test.runIf(LINUX)(`docker stop lets a running request finish${ON}`, async () => {
+  const { container, url } = await server()
+  await transcribe(url, 'silence') // the model is there
+  const running = transcribe(url, 'long')
+  await untilBusy(url)
+
+  const { exitCode } = await container.stop()
+
+  const response = await running
+  expect({ status: response.status, exitCode }).toEqual({ status: 200, exitCode: 0 })
+})
+
+async function untilBusy(url: string): Promise<void> {
+  for (;;) {
+    const health = (await (await fetch(`${url}/health`)).json()) as { queue: { active: number } }
+    if (health.queue.active > 0) return
+  }
+}
+
+test.runIf(LINUX)(`its user may write to its volumes and to /tmp, and nowhere else${ON}`, async () => {
+  const built = await image.promise
+  const places = [
+    '/',
+    '/app',
+    '/app/src',
+    '/opt/venv',
+    '/usr',
+    '/etc',
+    '/root',
+    '/dev/shm',
+    ...built.volumes,
+    '/tmp',
+  ]
+  const script = `id -u; for place in ${places.join(' ')}; do (: >"$place/x") 2>/dev/null && echo "$place"; done; true`
+
+  const { stdout } = await runContainer({
+    image: built,
+    volumes: newVolumes(built),
+    entrypoint: ['/bin/sh', '-c'],
+    command: [script],
+  })
+
+  expect(stdout.trim().split('\n')).toEqual(['1000', '/dev/shm', '/data', '/models', '/cache', '/tmp'])
+})
+
+test.runIf(LINUX)(`the doctor runs in it, and a recording is transcribed for him${ON}`, async () => {
+  const built = await image.promise
+
+  const { stdout, stderr } = await runContainer({
+    image: built,
+    volumes: newVolumes(built),
+    command: ['doctor', '--json'],
+    environment: { ...TINY, PORT: await freePort() },
+  })
+
+  expect(stderr).toBe('')
+  const { findings } = JSON.parse(stdout) as { findings: { name: string; state: string; says: string }[] }
+  const failed = findings.filter(({ state }) => state === 'fail')
+  expect(failed).toEqual([])
+  expect(findings.find(({ name }) => name === 'transcription')).toMatchObject({ state: 'ok' })
+})
+
+test.runIf(LINUX)(`keys are made in it, in the volume that a server reads${ON}`, async () => {
+  const built = await image.promise
+  const volumes = newVolumes(built)
+
+  const made = await runContainer({ image: built, volumes, command: ['keys', 'create', 'laptop'] })
+  const listed = await runContainer({ image: built, volumes, command: ['keys', 'list'] })
+
+  expect(made).toMatchObject({ exitCode: 0, stdout: expect.stringMatching(/^hv_/) as string })
+  expect(listed.stdout).toContain('laptop')
+  expect(volumes.files()).toEqual(['/data/keys.json'])
+})
+
+test.runIf(LINUX)(`a word that is no command is answered with those that are${ON}`, async () => {
+  const built = await image.promise
+
+  const { exitCode, stderr } = await runContainer({
+    image: built,
+    volumes: newVolumes(built),
+    command: ['bash'],
+  })
+
+  expect(exitCode).toBe(2)
+  expect(stderr).toMatch(/'bash' is none of: server .*doctor, keys/)
+})
+
+test.runIf(LINUX)('a server that is not there is not healthy', async () => {
+  const built = await image.promise
+
+  const { exitCode, stdout } = await runContainer({
+    image: built,
+    volumes: newVolumes(built),
+    entrypoint: [],
+    command: built.healthcheck,
+    environment: { PORT: await freePort() },
+  })
+
+  expect({ exitCode, stdout }).toEqual({
+    exitCode: 1,
+    stdout: expect.stringContaining('ECONNREFUSED') as string,
+  })
+})
+
+test.runIf(LINUX)(
+  'it holds no tests, no tools for them, no training, no second Node and no way to an ffmpeg',
+  async () => {
+    const { room, volumes } = await image.promise
+    const inside = (...path: string[]) => readdirSync(join(room.upper, ...path))
+    const packages = inside('app', 'node_modules')
+    const libraries = inside('opt', 'venv', 'lib').flatMap((version) =>
+      inside('opt', 'venv', 'lib', version, 'site-packages'),
+    )
+
+    expect(inside('app').toSorted()).toEqual(
+      ['LICENSE', 'deploy', 'models', 'node_modules', 'package.json', 'python', 'src'].toSorted(),
+    )
+    expect(inside('app', 'python')).toEqual(['whisper_worker'])
+    expect(packages).toContain('hono')
+    for (const name of ['vitest', 'typescript', 'node', 'ffmpeg-static', '.bin'])
+      expect(packages).not.toContain(name)
+    expect(libraries).toContain('torch')
+    for (const name of ['pytest', 'ruff', 'openai', 'uv', 'pip']) expect(libraries).not.toContain(name)
+    // Whatever lies in a volume of the image would be copied into each new volume, with its owner.
+    for (const volume of volumes) expect(readdirIfThere(join(room.upper, volume))).toEqual([])
+  },
+)
+
+function readdirIfThere(directory: string): string[] {
+  return readdirSync(join(directory, '..')).includes(directory.split('/').at(-1) ?? '')
+    ? readdirSync(directory)
+    : []
+}
