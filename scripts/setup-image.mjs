@@ -4,19 +4,32 @@
  */
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
+import {
+  fingerprint,
+  pythonRequirements,
+  ROOT,
+  run,
+  runs,
+  say,
+  STAMPS,
+  step,
+  unpackFromDebian,
+  VENV_PYTHON,
+} from './setup-steps.mjs'
 
 /** Only root can unpack a Debian with its owners. Elsewhere the test does with the machine's own system. */
 const isRoot = process.getuid?.() === 0
 
-/** `tools` are those of setup.mjs. */
-export function provideImageParts(tools) {
-  if (process.platform !== 'linux') return // the test says that it was skipped
-  collectWheels(tools)
-  if (!isRoot || !tools.runs('apt-get', '--version') || !installDebian(tools)) unpackPrograms(tools)
+export function provideImageParts() {
+  const asRoot = isRoot ? [] : ['--user', '--map-root-user']
+  // The test says that it was skipped.
+  if (process.platform !== 'linux' || !runs('unshare', '--mount', ...asRoot, 'true')) return
+  collectWheels()
+  if (!isRoot || !runs('apt-get', '--version') || !installDebian()) unpackPrograms()
 }
 
 /** For the Python of .venv: its version, and the build of torch that this machine gets from where pip looks. */
-function collectWheels({ STAMPS, VENV_PYTHON, fingerprint, pythonRequirements, run, step }) {
+function collectWheels() {
   const directory = join(STAMPS, 'image', 'wheels')
   step('image-wheels', {
     from: fingerprint([directory], ['python/pyproject.toml', 'python/requirements.lock']),
@@ -33,7 +46,7 @@ function collectWheels({ STAMPS, VENV_PYTHON, fingerprint, pythonRequirements, r
 }
 
 /** As large as Debian's own image, and then what our script adds. @returns whether it is there */
-function installDebian({ ROOT, STAMPS, fingerprint, run, say, step, unpackFromDebian }) {
+function installDebian() {
   const directory = join(STAMPS, 'image', 'debian-13')
   const script = 'deploy/image/install-system.sh'
   step('image-debian-13', {
@@ -61,7 +74,7 @@ function installDebian({ ROOT, STAMPS, fingerprint, run, say, step, unpackFromDe
 }
 
 /** What the image has and most machines have not. */
-function unpackPrograms({ STAMPS, runs, say, unpackFromDebian }) {
+function unpackPrograms() {
   const directory = join(STAMPS, 'image', 'programs')
   if (existsSync(join(directory, 'tini')) || !runs('apt-get', '--version')) return
   say('── tini and bubblewrap (for a test that replays the steps of the image)')

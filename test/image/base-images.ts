@@ -3,8 +3,8 @@
  * scripts/setup-image.mjs has made, the same Node from npm with this machine's npm, and this machine's Python instead of 3.12.
  */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, linkSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { copyFileSync, cpSync, existsSync, globSync, linkSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
+import { basename, dirname, join } from 'node:path'
 import { ROOT } from './build-context.ts'
 import type { Mount } from './room.ts'
 
@@ -37,7 +37,7 @@ export function standIn(image: string, layer: string): void {
   for (const path of [WHEELS, '/root/.npm', '/root/.cache', ...(DEBIAN === undefined ? [] : [PYTHON_PREFIX])])
     mkdirSync(join(layer, path), { recursive: true, mode: 0o755 })
   if (image.startsWith('node:')) layNode(layer, programs)
-  else if (image.startsWith('python:')) layPython(programs)
+  else if (image.startsWith('python:')) layPython(layer, programs)
   else throw new Error(`nothing stands in for ${image}`)
   if (DEBIAN === undefined)
     for (const program of ['tini', 'bwrap']) {
@@ -60,9 +60,14 @@ function layNode(layer: string, programs: string): void {
   symlinkSync('../lib/node_modules/npm/bin/npm-cli.js', join(programs, 'npm'))
 }
 
-function layPython(programs: string): void {
+/** With its library beside it, or a Python that was installed elsewhere takes that of Debian's own for its own. */
+function layPython(layer: string, programs: string): void {
   const python = realpathSync(join(PYTHON_PREFIX, 'bin', 'python3'))
   for (const name of ['python3', 'python']) symlinkSync(python, join(programs, name))
+  const libraries = join(layer, 'usr', 'local', 'lib')
+  mkdirSync(libraries)
+  for (const library of globSync('lib/python3.*', { cwd: PYTHON_PREFIX }))
+    symlinkSync(join(PYTHON_PREFIX, library), join(libraries, basename(library)))
 }
 
 /** Where `RUN --mount=type=cache,target=…` finds what others have fetched. */

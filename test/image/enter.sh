@@ -40,7 +40,11 @@ echo "$MOUNTS" | while read -r mode source destination; do
   # On a read-only root it has to be there, as it has to for Docker.
   [ -d "$root$destination" ] || mkdir -p "$root$destination"
   mount --bind "$source" "$root$destination"
-  [ "$mode" = rw ] || mount -o remount,bind,ro "$root$destination"
+  case "$mode:$destination" in
+    ro:*) mount -o remount,bind,ro "$root$destination" ;;
+    # As Docker mounts a tmpfs.
+    rw:/tmp) mount -o remount,bind,nosuid,nodev,noexec "$root$destination" ;;
+  esac
 done
 
 mount -t proc proc "$root/proc"

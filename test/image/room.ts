@@ -2,7 +2,7 @@
  * A root directory as a container's, and commands in it: other files, other processes, another user, the same network. Which files
  * there are is decided in `build.ts`.
  */
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { join } from 'node:path'
 
 export const IS_ROOT = process.getuid?.() === 0
@@ -32,13 +32,18 @@ export interface Wish {
 /** Of util-linux, which a Linux has. */
 const UNSHARE = 'unshare'
 const ENTER = join(import.meta.dirname, 'enter.sh')
+const NAMESPACES = [
+  ...['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private'],
+  ...(IS_ROOT ? [] : ['--user', '--map-root-user']),
+]
+
+/** A container that may make no namespaces can only skip what needs them. */
+export const HAS_NAMESPACES = spawnSync(UNSHARE, [...NAMESPACES, 'true']).status === 0
 
 export function start(room: Room, { argv, environment, directory, mounts, restricted }: Wish): ChildProcess {
-  const namespaces = ['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private']
   const variables = Object.entries(environment).map(([name, value]) => `${name}=${value}`)
   const args = [
-    ...namespaces,
-    ...(IS_ROOT ? [] : ['--user', '--map-root-user']),
+    ...NAMESPACES,
     'sh',
     ENTER,
     ...asUser(restricted),

@@ -1,20 +1,21 @@
 /**
  * Compose's client, for tests of compose.yaml; it needs no engine. Which programs of this machine will do, and where else one
- * is to be had. Part of setup.mjs: imports nothing but Node.
+ * is to be had. Part of setup.mjs.
  */
 import { mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { ask, say, STAMPS, unpackFromDebian } from './setup-steps.mjs'
 
 const KEYRING = '/usr/share/keyrings/debian-archive-keyring.gpg'
 const INSIDE = './usr/libexec/docker/cli-plugins/docker-compose'
 
-/** @param tools those of setup.mjs */
-export function provideCompose({ directory, ask, say, unpackFromDebian }) {
+export function provideCompose() {
+  const directory = join(STAMPS, 'compose')
   const program = join(directory, 'docker-compose')
   const isThere = () => ask(program, ['version', '--short']) !== undefined
   if (isThere() || ask('docker', ['compose', 'version']) !== undefined) return
   say('── docker compose, the client (for tests of compose.yaml)')
-  const mirror = debianMirror(ask)
+  const mirror = debianMirror()
   if (mirror === undefined)
     return say('   not to be had: those tests fail until there is a `docker compose` here')
   const apt = `${directory}-apt`
@@ -30,7 +31,7 @@ export function provideCompose({ directory, ask, say, unpackFromDebian }) {
 }
 
 /** The one that this machine uses. */
-function debianMirror(ask) {
+function debianMirror() {
   const targets = ask('apt-get', ['indextargets', '--format', '$(REPO_URI)', 'Created-By: Packages'])
   return targets?.split('\n').find((uri) => /\/debian\/?$/.test(uri))
 }
