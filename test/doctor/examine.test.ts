@@ -41,7 +41,11 @@ test.each([
   ['a queue', { QUEUE_URL: 'redis://cellar' }, false, LOCAL.replace('jobs', 'jobs queue')],
   ['a bucket', { S3_STORAGE_BUCKET: 'recordings' }, false, LOCAL.replace('jobs', 'jobs objects')],
 ])('with %s, these are the checks', async (_what, environment, isOnline, expected) => {
-  const world = madeUpWorld({ filesIn: async () => undefined, directoriesIn: async () => undefined, readText: rejecting('no such file') })
+  const world = madeUpWorld({
+    filesIn: async () => undefined,
+    directoriesIn: async () => undefined,
+    readText: rejecting('no such file'),
+  })
   const subject = { config: configWith(environment), environment, isOnline, isContainer: false }
   const checks = await checksOf(subject, world)
 
@@ -67,7 +71,11 @@ test('without leave nobody on the Internet is asked for our address', async () =
 })
 
 test('a whole world that does not answer is a list of findings, not an exception', async () => {
-  const answers = { filesIn: async () => undefined, directoriesIn: async () => undefined, readText: rejecting('no such file') }
+  const answers = {
+    filesIn: async () => undefined,
+    directoriesIn: async () => undefined,
+    readText: rejecting('no such file'),
+  }
   const checks = await checksOf(
     { config: configWith({}), environment: {}, isOnline: true, isContainer: false },
     madeUpWorld(answers),

@@ -3,7 +3,16 @@
  * scripts/setup-image.mjs has made, the same Node from npm with this machine's npm, and this machine's Python instead of 3.12.
  */
 import { execFileSync } from 'node:child_process'
-import { copyFileSync, cpSync, existsSync, globSync, linkSync, mkdirSync, realpathSync, symlinkSync } from 'node:fs'
+import {
+  copyFileSync,
+  cpSync,
+  existsSync,
+  globSync,
+  linkSync,
+  mkdirSync,
+  realpathSync,
+  symlinkSync,
+} from 'node:fs'
 import { basename, dirname, join } from 'node:path'
 import { ROOT } from './build-context.ts'
 import type { Mount } from './room.ts'
