@@ -24,6 +24,7 @@ import type { HttpEnv, Parts } from './http/parts.ts'
 import { probeRoutes } from './http/probes.ts'
 import { requestLog } from './http/request-log.ts'
 import { rootRoutes } from './http/root.ts'
+import { lbStatusRoutes } from './http/lb-status.ts'
 import { securityHeaders } from './http/security-headers.ts'
 import { asFailure, envelope } from './http/told.ts'
 import { tracing } from './http/tracing.ts'
@@ -84,6 +85,7 @@ function speechRoutes(app: Hono<HttpEnv>, parts: Parts): void {
     .route('/', taskRoutes(parts))
     .route('/', adminRoutes())
     .route('/', modelRoutes(parts))
+    .route('/', lbStatusRoutes(parts))
     .route('/', documentationRoutes(currentDocument(parts)))
   if (parts.bullBoard !== undefined) app.route('/', parts.bullBoard.routes)
 }

@@ -13,6 +13,7 @@ import { listOf, wholeNumber } from './setting-types.ts'
 import { problemOf, withSecretFiles } from './secret-files.ts'
 import { SHUTDOWN_SETTINGS } from './shutdown-settings.ts'
 import { TRACING_SETTINGS } from './tracing-settings.ts'
+import { sizedModel } from './worker-settings.ts'
 
 const GIB = 1024 ** 3
 
@@ -185,7 +186,7 @@ export function readConfig(given: Readonly<Record<string, string | undefined>> =
   const problems: string[] = []
   const environment = withSecretFiles(given, problems)
   const read = <Name extends SettingName>(name: Name): Value<Name> => {
-    const raw = environment[name] || SETTINGS[name].fallback
+    const raw = environment[name] || sizedModel(name, environment) || SETTINGS[name].fallback
     const parsed = SETTINGS[name].schema.safeParse(raw)
     if (!parsed.success) problems.push(problemOf(name, raw, parsed.error.issues[0]?.message))
     return parsed.data as Value<Name>

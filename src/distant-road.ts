@@ -7,7 +7,7 @@ import { Failure } from './failure.ts'
 import type { Blobs } from './jobs/blobs.ts'
 import type { JobQueue } from './jobs/job-queue.ts'
 import { createJobTranscriber } from './jobs/job-transcriber.ts'
-import type { WorkersSeen } from './workers-seen.ts'
+import type { WatchedWorkers } from './fleet/seen.ts'
 import type { Road } from './own-road.ts'
 import { type Work, Workload } from './queue/workload.ts'
 import type { Transcriber } from './transcriber.ts'
@@ -16,7 +16,7 @@ interface DistantRoadParts {
   readonly queue: JobQueue
   readonly blobs: Blobs
   /** Disposed of with the road. */
-  readonly workers: Pick<WorkersSeen, 'state'> & AsyncDisposable
+  readonly workers: Pick<WatchedWorkers, 'state' | typeof Symbol.asyncDispose>
   readonly isQueueReachable: () => boolean
 }
 

@@ -2,6 +2,7 @@
 import { z } from 'zod'
 import { isNetwork } from './networks.ts'
 import { isYes, listOf, wholeNumber, yesOrNo } from './setting-types.ts'
+import { WORKER_SETTINGS, type WorkerConfig, workerConfigOf } from './worker-settings.ts'
 
 const optional = z.string()
 const NETWORKS = 'addresses or networks such as 10.0.0.0/8, with commas'
@@ -106,9 +107,10 @@ export const JOB_SETTINGS = {
     about:
       'So long a worker may be silent before its jobs are given to another, which goes on after their last windows',
   },
+  ...WORKER_SETTINGS,
 } as const
 
-export interface JobConfig {
+export interface JobConfig extends WorkerConfig {
   readonly jobSecondsKept: number
   /** 0: no bound. */
   readonly maxJobBytes: number
@@ -178,6 +180,7 @@ export function jobConfigOf(read: Read): JobConfig {
       model: read('LLM_MODEL'),
       apiKey: read('LLM_API_KEY'),
     }),
+    ...workerConfigOf(read),
   }
 }
 

@@ -21,7 +21,7 @@ import { FailedKeys } from './limits/failed-keys.ts'
 import { createLog, type Log } from './log.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openRoad } from './road.ts'
-import { createEndingTranscriber, Ending, shutDown } from './shutdown.ts'
+import { createEndingTranscriber, Ending, shutDown, type ShutdownTimes } from './shutdown.ts'
 import { openSpool } from './spool.ts'
 import { Collector } from './tracing/collector.ts'
 import { type DiskRoom, diskRoomOf } from './upload/disk-room.ts'
@@ -44,7 +44,7 @@ async function run(config: Config, log: Log): Promise<void> {
   using uploads = await openUploads(config, disk)
   const onJobEnded = (outcome: 'completed' | 'failed') => metrics.jobsEnded.add(1, { outcome })
   await using room = await openJobRoom({ config, log, spoolDir: spool.path, disk, uploads, onJobEnded })
-  await using road = await openRoad(config, { log, metrics, spoolDir: spool.path, room })
+  await using road = await openRoad(config, { log, metrics, spoolDir: spool.path, room, ending })
   const clientLimits = clientLimitsOf(config)
   const transcriber = createChargingTranscriber(road.transcriber, clientLimits)
   // Ends before the engine does: then nothing is cut off in the middle that nobody waits for any more.
@@ -63,6 +63,7 @@ async function run(config: Config, log: Log): Promise<void> {
     bullBoard: room.bullBoard,
     engineState: road.engineState,
     queueState: road.queueState,
+    workers: road.workers,
     requireRoom: (owner, tier) => {
       ending.begun.throwIfAborted()
       // It may be the retry that joins what is there. If not, the road has no room for it.
@@ -86,9 +87,7 @@ async function run(config: Config, log: Log): Promise<void> {
       .then(jobs.begin)
       .then(() => stopRequested)
     const why = await Promise.race([stopRequested, working, road.lost.catch(toError), broken])
-    // Who presses Ctrl-C has no balancer in front of us.
-    const delayMs = why === 'SIGTERM' ? config.shutdownDelaySeconds * 1000 : 0
-    const times = { delayMs, drainMs: config.drainSeconds * 1000 }
+    const times = shutdownTimes(config, why)
     await Promise.race([Promise.all([shutDown(server, ending, times, log), jobs.parked]), broken])
     if (why instanceof Error) throw why
   } finally {
@@ -168,6 +167,11 @@ function reachableUrl(server: EndingServer, host: string): string {
 }
 
 type StopSignal = 'SIGINT' | 'SIGTERM'
+
+/** Who presses Ctrl-C has no balancer in front of us; a GPU that is gone waits for none. */
+function shutdownTimes({ shutdownDelaySeconds, drainSeconds }: Config, why: unknown): ShutdownTimes {
+  return { delayMs: why === 'SIGTERM' ? shutdownDelaySeconds * 1000 : 0, drainMs: drainSeconds * 1000 }
+}
 
 /** Resolves at the first SIGINT or SIGTERM; a second one ends the process at once. */
 function untilStopRequested(log: Log): Promise<StopSignal> {

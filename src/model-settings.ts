@@ -2,6 +2,7 @@
 import { resolve } from 'node:path'
 import { z } from 'zod'
 import { listOf } from './setting-types.ts'
+import { sizedModel } from './worker-settings.ts'
 
 export const MODEL_SETTINGS = {
   MODEL: {
@@ -44,9 +45,10 @@ export function modelConfigOf(read: Read): ModelConfig {
 type Environment = Readonly<Record<string, string | undefined>>
 
 /** Of the command that fetches models: it must not need the other settings to be right. */
-export function modelSettingsOf({ MODEL, MODEL_REVISION, PYTHON_PATH }: Environment, pythonFallback: string) {
+export function modelSettingsOf(environment: Environment, pythonFallback: string) {
+  const { MODEL, MODEL_REVISION, PYTHON_PATH } = environment
   return {
-    model: MODEL || MODEL_SETTINGS.MODEL.fallback,
+    model: MODEL || sizedModel('MODEL', environment) || MODEL_SETTINGS.MODEL.fallback,
     revision: MODEL_REVISION || undefined,
     pythonPath: resolve(PYTHON_PATH || pythonFallback),
     /** As it was given, by .env or by whoever started us. */

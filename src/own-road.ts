@@ -45,7 +45,7 @@ export async function openOwnRoad(
   const means = ISOLATION_MEANINGS[isolation]
   log[isolation === 'none' ? 'warn' : 'info'](`ffmpeg ${ffmpeg.version}`, { path, isolation, means })
 
-  const command = workerCommand(config.pythonPath, modelArguments(config), spoolDir)
+  const command = workerCommand(config.pythonPath, modelArguments(config), spoolDir, config.cpuThreads)
   const measured = { onChild: measureChildren(metrics), onPulse: measurePulses(metrics) }
   const engine = createEngine({ command, log, ...measured })
   const limits = { directory: spoolDir, maxSeconds: config.maxAudioSeconds }

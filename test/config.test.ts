@@ -59,6 +59,8 @@ test('an empty environment is enough', () => {
     jobLeaseSeconds: 60,
     webhookSecret: undefined,
     languageModel: undefined,
+    workerId: undefined,
+    cpuThreads: 0,
   })
 })
 

@@ -16,11 +16,12 @@ export interface WorkerCommand {
 /** `python -m whisper_worker` finds the package because this is its working directory. */
 const PYTHON_DIRECTORY = fileURLToPath(new URL('../../python/', import.meta.url))
 
-/** `modelArguments` are `modelArguments(config)`, or `['--fake']` for the model without torch. */
+/** `modelArguments` are `modelArguments(config)`, or `['--fake']` for the model without torch. `cpuThreads` 0: the child's choice. */
 export function workerCommand(
   pythonPath: string,
   modelArguments: readonly string[],
   spoolDirectory: string,
+  cpuThreads = 0,
 ): WorkerCommand {
   return {
     file: pythonPath,
@@ -28,7 +29,11 @@ export function workerCommand(
     cwd: PYTHON_DIRECTORY,
     // Unbuffered: otherwise Python keeps what it prints, and a crash takes the last words with it. The clients' keys are
     // none of the child's business.
-    environment: { PYTHONUNBUFFERED: '1', API_KEYS: '' },
+    environment: {
+      PYTHONUNBUFFERED: '1',
+      API_KEYS: '',
+      ...(cpuThreads > 0 && { OMP_NUM_THREADS: String(cpuThreads) }),
+    },
   }
 }
 

@@ -28,6 +28,7 @@ export function isOpen(path: string): boolean {
 /** What a key must be good for. A path that is not named: any key for reading, `transcribe` for more. */
 const SCOPES_OF_PATHS: readonly (readonly [beginning: string, scope: Scope])[] = [
   ['/metrics', 'metrics'],
+  ['/lb-status', 'metrics'],
   ['/jobs', 'jobs'],
   ['/v1/jobs', 'jobs'],
   ['/uploads', 'transcribe'],

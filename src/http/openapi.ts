@@ -8,6 +8,7 @@ import { failures } from './document-parts.ts'
 import { DOCUMENTATION_PATHS } from './documentation.ts'
 import { ADMIN_PATHS } from './jobs/admin-page.ts'
 import { ASYNC_PATHS, JOB_PATHS, TASK_PATHS } from './jobs/job-documents.ts'
+import { LB_STATUS_PATHS } from './lb-status.ts'
 import { METRICS_PATHS } from './metrics.ts'
 import { MODEL_PATHS } from './models.ts'
 import { PROBE_PATHS } from './probes.ts'
@@ -32,6 +33,7 @@ const PATHS: readonly RouteConfig[] = [
   ...MODEL_PATHS,
   ...ROOT_PATHS,
   ...PROBE_PATHS,
+  ...LB_STATUS_PATHS,
   ...DOCUMENTATION_PATHS,
 ]
 

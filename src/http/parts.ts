@@ -4,6 +4,7 @@ import type { Scope } from '../api-keys.ts'
 import type { Config } from '../config.ts'
 import type { EngineState } from '../engine/state.ts'
 import type { Failure, FailureCode } from '../failure.ts'
+import type { Member } from '../fleet/seen.ts'
 import type { KeyRing } from '../keys/key-ring.ts'
 import type { ClientLimits } from '../limits/client-limits.ts'
 import type { FailedKeys } from '../limits/failed-keys.ts'
@@ -72,6 +73,8 @@ export interface Parts {
   readonly transcriber: Transcriber
   readonly engineState: () => EngineState
   readonly queueState: () => QueueState
+  /** All that are known here to work on what comes. */
+  readonly workers: () => readonly Member[]
   /** Whether another recording of this owner would be taken now. @throws Failure queue_full, shutting_down */
   readonly requireRoom: (owner: string | undefined, tier: AudioSource['tier']) => void
   readonly keys: Pick<KeyRing, 'asks' | 'clientWith'>

@@ -14,6 +14,7 @@ export const ASKED_ALL_THE_TIME: ReadonlySet<string> = new Set([
   '/readyz',
   '/startupz',
   '/metrics',
+  '/lb-status',
 ])
 
 /** Also tells the client how long it took until now, under OpenAI's header name. */

@@ -189,6 +189,10 @@ export const Health = z
     status: z.enum(['healthy', 'loading', 'waiting', 'unhealthy']),
     model_loaded: z.boolean(),
     model_name: z.string(),
+    worker_id: z
+      .string()
+      .optional()
+      .openapi({ description: 'The name that WORKER_ID has given this server' }),
     message: z
       .string()
       .optional()

@@ -15,7 +15,9 @@ export function rootRoutes(parts: Parts, endpoints: Readonly<Record<string, stri
     .get('/', (c) => c.json({ service: name, description, version, model, endpoints }))
     .get('/health', (c) => {
       const engine = engineHealth(parts)
-      const health = { ...engine, model_name: model, queue: queueHealth(parts) }
+      const { workerId } = parts.config
+      const named = workerId === undefined ? {} : { worker_id: workerId }
+      const health = { ...engine, ...named, model_name: model, queue: queueHealth(parts) }
       return c.json(health, engine.model_loaded ? 200 : 503)
     })
 }

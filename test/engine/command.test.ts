@@ -12,6 +12,12 @@ test('the child runs in python/, tells everything at once, and knows the spool',
   })
 })
 
+test('the child is told how many threads it may have, when somebody has said so', () => {
+  const { environment } = workerCommand('/venv/bin/python', [], '/data/spool', 4)
+
+  expect(environment).toMatchObject({ OMP_NUM_THREADS: '4' })
+})
+
 test.each([
   ['a Hub id stays a Hub id', 'syvai/hviske-v2', 'syvai/hviske-v2'],
   ['a relative directory becomes absolute', 'test/audio', resolve('test/audio')],

@@ -6,6 +6,7 @@ import { createApp } from '../../src/app.ts'
 import { type Config, readConfig } from '../../src/config.ts'
 import type { EngineFacts, EngineState } from '../../src/engine/state.ts'
 import { FAILURES } from '../../src/failure.ts'
+import type { Member } from '../../src/fleet/seen.ts'
 import type { JobParts, Parts } from '../../src/http/parts.ts'
 import { JobDesk } from '../../src/jobs/job-desk.ts'
 import { KeyRing } from '../../src/keys/key-ring.ts'
@@ -80,6 +81,7 @@ export async function startParts(
   const spoolDir = await mkdtemp(join(tmpdir(), 'hviske-http-'))
   const transcriber = new FakeTranscriber()
   const logged: Record<string, unknown>[] = []
+  const workers: Member[] = []
   const engine: { state: EngineState } = { state: { phase: 'ready', facts: FACTS } }
   const queue: { active: number; waiting: number; waitSeconds?: number } = { active: 1, waiting: 2 }
   /** Tests put a refusal here. */
@@ -102,6 +104,7 @@ export async function startParts(
     transcriber,
     engineState: () => engine.state,
     queueState: () => queue,
+    workers: () => workers,
     requireRoom: () => door.requireRoom(),
     spoolDir,
     log,
@@ -133,6 +136,7 @@ export async function startParts(
     engine,
     door,
     queue,
+    workers,
     jobQueue,
     blobs,
     leftovers: () => readdir(spoolDir),

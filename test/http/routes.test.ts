@@ -184,6 +184,13 @@ describe('GET /health', () => {
     })
   })
 
+  test('names the server where an operator has given it a name', async () => {
+    await using named = await startParts({ WORKER_ID: 'gpu-1' })
+
+    const health: unknown = await (await named.app.request('/health')).json()
+    expect(schemas.Health.parse(health)).toMatchObject({ status: 'healthy', worker_id: 'gpu-1' })
+  })
+
   test('says how long the wait for the engine is, once that has been measured', async () => {
     server.queue.waitSeconds = 12.345
 

@@ -90,6 +90,7 @@ test.each([
   ['PUT', '/anything', 'admin'],
   ['GET', '/metrics', 'metrics'],
   ['GET', '/metrics-of-others', undefined],
+  ['GET', '/lb-status', 'metrics'],
   ['GET', '/v1/jobs/7', 'jobs'],
   ['POST', '/v1/jobs', 'jobs'],
   ['DELETE', '/jobs/7', 'jobs'],

@@ -1,0 +1,106 @@
+// One address, two workers, and clients who never stop asking: what /lb-status tells while one worker is killed and the other is told to end.
+import { expect, test } from 'vitest'
+import { plainWords, truthOf } from '../end-to-end/server.ts'
+import { REDIS } from '../jobs/redis-server.ts'
+import { LbStatus } from '../../src/http/lb-status.ts'
+import { clip, type Server, startServer, temporaryDirectory } from './servers.ts'
+import { startStores } from './stores.ts'
+
+test.skipIf(REDIS === undefined)(
+  'a worker that is killed is told of as gone, and whoever asks is answered all the time',
+  { timeout: 180_000 },
+  async () => {
+    const { settings } = await startStores()
+    // Otherwise the second who sends the same recording is answered with what the first one got.
+    const unjoined = { JOIN_RETRIES: 'off' }
+    const nothing = { PYTHON_PATH: '/nonexistent/python', FFMPEG_PATH: '/nonexistent/ffmpeg' }
+    const apiSettings = { ...settings, ...nothing, ...unjoined, ROLE: 'api' }
+    const api = await startServer(await temporaryDirectory(), apiSettings)
+    expect(await statusOf(api)).toMatchObject({ status: 'unavailable', scope: 'queue', workers: [] })
+
+    const start = async (name: string) =>
+      startServer(await temporaryDirectory(), { ...settings, ROLE: 'worker', WORKER_ID: name })
+    const [victim, survivor] = await Promise.all([start('gpu-1'), start('gpu-2')])
+    await expect.poll(() => statesOf(api), WHILE).toEqual({ 'gpu-1': 'ready', 'gpu-2': 'ready' })
+    const both = await statusOf(api)
+    expect(both).toMatchObject({
+      status: 'healthy',
+      totals: { workers: 2, working: 2, taken_out: 0, slots: 2, places: 16 },
+      models: ['tiny-da'],
+      jobs: { reachable: true },
+    })
+
+    const clients = keepAsking(api, 3)
+    await clients.answered(6)
+    await victim.kill('SIGKILL')
+    await expect.poll(() => statesOf(api), WHILE).toMatchObject({ 'gpu-1': 'gone' })
+    const one = await statusOf(api)
+    expect(one).toMatchObject({
+      status: 'degraded',
+      totals: { workers: 2, working: 1, taken_out: 1, slots: 1 },
+    })
+    expect(one.workers.find(({ name }) => name === 'gpu-1')?.reason).toMatch(/^It has told nothing for \d+ s/)
+    await clients.answered(6)
+
+    const third = await start('gpu-3')
+    await expect
+      .poll(() => statesOf(api), WHILE)
+      .toMatchObject({ 'gpu-3': expect.stringMatching(/ready|busy/) })
+    // Who ends in order takes itself off the list.
+    await survivor.kill('SIGTERM')
+    await expect.poll(() => statesOf(api), WHILE).not.toHaveProperty('gpu-2')
+    await clients.answered(3)
+
+    const { texts, refusals } = await clients.leave()
+    expect(refusals).toEqual([])
+    const truth = plainWords((await truthOf('da')).text)
+    for (const text of texts) expect(plainWords(text)).toEqual(truth)
+    await third.kill('SIGTERM')
+    await expect.poll(async () => (await statusOf(api)).status, WHILE).toBe('unavailable')
+  },
+)
+
+/** Python and the model take their time on a machine that others use. */
+const WHILE = { timeout: 60_000, interval: 100 }
+
+async function statusOf({ url }: Server) {
+  return LbStatus.parse(await (await fetch(`${url}/lb-status`)).json())
+}
+
+async function statesOf(server: Server): Promise<Record<string, string>> {
+  const { workers } = await statusOf(server)
+  return Object.fromEntries(workers.map(({ name, state }) => [name, state]))
+}
+
+/** So many clients, each with one recording after the other. */
+function keepAsking({ url }: Server, count: number) {
+  const texts: string[] = []
+  const refusals: string[] = []
+  let isOver = false
+  let told = () => {}
+  const one = async () => {
+    while (!isOver) {
+      const body = new FormData()
+      body.append('file', await clip('da.wav'), 'da.wav')
+      const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body })
+      const answer = await response.text()
+      if (response.ok) texts.push((JSON.parse(answer) as { text: string }).text)
+      else refusals.push(`${response.status} ${answer}`)
+      told()
+    }
+  }
+  const everybody = Promise.all(Array.from({ length: count }, one))
+  return {
+    /** Resolves when so many more have been answered. */
+    answered: (more: number) =>
+      new Promise<void>((resolve) => {
+        const enough = texts.length + refusals.length + more
+        told = () => texts.length + refusals.length >= enough && resolve()
+      }),
+    async leave() {
+      isOver = true
+      await everybody
+      return { texts, refusals }
+    },
+  }
+}
