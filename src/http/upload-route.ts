@@ -22,11 +22,22 @@ export async function receiveUpload(c: Context<HttpEnv>, parts: Parts): Promise<
 /** The same for routes that know what else may stand for a file. */
 export async function receiveLooseUpload(c: Context<HttpEnv>, parts: Parts): Promise<LooseUpload> {
   requireOpenDoor(parts, c.get('clientId'), tierOfHeaders(c.req.raw.headers))
-  return receiveOrder(c, parts)
+  return receive(c, parts)
 }
 
-/** The same for what becomes a job: it waits until there is an engine, and room on the road. */
+/**
+ * The same for what becomes a job: it waits until there is an engine, and room on the road. Only a queue must be there.
+ *
+ * @throws Failure queue_unreachable, and when the body is not a usable upload
+ */
 export async function receiveOrder(c: Context<HttpEnv>, parts: Parts): Promise<LooseUpload> {
+  if (parts.isQueueReachable?.() === false) {
+    throw new Failure('queue_unreachable', 'The queue of jobs does not answer. Please try again later.')
+  }
+  return receive(c, parts)
+}
+
+async function receive(c: Context<HttpEnv>, parts: Parts): Promise<LooseUpload> {
   const { headers } = c.req.raw
   await using held = new AsyncDisposableStack()
   held.use(await enterWithinLimits(c, parts))

@@ -62,11 +62,16 @@ export async function clip(name: string): Promise<Blob> {
 }
 
 /** Its id. Windows are short, so that there are many. */
-export async function submit({ url }: Pick<Server, 'url'>, recording: Blob): Promise<string> {
+export async function submit(
+  { url }: Pick<Server, 'url'>,
+  recording: Blob,
+  fields: Readonly<Record<string, string>> = {},
+): Promise<string> {
   const body = new FormData()
   body.append('file', recording, 'recording.wav')
   body.append('language', 'da')
   body.append('max_speech_duration_s', '6')
+  for (const [name, value] of Object.entries(fields)) body.append(name, value)
   const response = await fetch(`${url}/v1/jobs`, { method: 'POST', body })
   if (response.status !== 202) throw new Error(`${response.status} ${await response.text()}`)
   return ((await response.json()) as { id: string }).id

@@ -62,6 +62,30 @@ test('a queue that does not answer makes a server unready and leaves it alive', 
   expect((await server.app.request('/livez')).status).toBe(200)
 })
 
+test.each([
+  ['/v1/jobs', {}],
+  ['/transcribe/async', {}],
+  ['/v1/audio/transcriptions', { prefer: 'respond-async' }],
+])('a job for a queue that does not answer is refused before it is sent: %s', async (path, headers) => {
+  await using server = await startParts({ QUEUE_URL: 'redis://queue' }, {}, { isQueueReachable: () => false })
+  let isRead = false
+  const body = new ReadableStream({ pull: () => void (isRead = true) }, { highWaterMark: 0 })
+
+  const init = { method: 'POST', headers, body, duplex: 'half' } as const
+  const response = await server.app.request(path, init)
+
+  expect(await errorOf(response)).toMatchObject({ status: 503, code: 'queue_unreachable' })
+  expect(isRead).toBe(false)
+})
+
+test('who waits for an answer needs no queue: a whole server gives it by its own engine', async () => {
+  await using server = await startParts({ QUEUE_URL: 'redis://queue' }, {}, { isQueueReachable: () => false })
+
+  const response = await server.app.request('/v1/audio/transcriptions', { method: 'POST', body: form() })
+
+  expect(response.status).toBe(200)
+})
+
 test('a recording for a queue that does not answer is refused before it is sent', async () => {
   await using server = await startParts({ ROLE: 'api' })
   server.door.requireRoom = () => {
