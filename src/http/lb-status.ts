@@ -141,7 +141,7 @@ export const LbStatus = z
     role: z.enum(['all', 'api']).openapi({ description: 'Of the server that answers' }),
     scope: z.enum(['server', 'queue']).openapi({
       description:
-        '`queue`: all that work on the same queue are listed. `server`: this server lists itself alone',
+        '`queue`: all are listed that share a queue and its store of recordings. `server`: this server lists itself alone',
     }),
     totals: z
       .strictObject({

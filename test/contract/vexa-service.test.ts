@@ -3,6 +3,7 @@
  * with its environment. Only the address and the recording's name are put in.
  */
 import assert from 'node:assert/strict'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, expect, onTestFinished, test } from 'vitest'
 import {
@@ -103,6 +104,8 @@ test('Environment Variables: they are what the server runs with', async () => {
   const health = await run(HEALTH)
   expect(health).toMatchObject({ worker_id: '1', model_name: 'models/tiny-da', compute_type: 'int8' })
   expect(await run(LB_STATUS)).toMatchObject({ totals: { places: 2 } })
+  const environment = (await readFile(`/proc/${server.enginePid()}/environ`, 'utf8')).split('\0')
+  expect(environment).toContain('OMP_NUM_THREADS=4')
 })
 
 test('Load management: whoever comes when both places are taken gets a 503 at once, and is told to come back in a second', async () => {
