@@ -56,8 +56,13 @@ export class WorkersSeen {
     this.#parts = parts
   }
 
-  /** In the order in which they were first heard of. */
+  /** In the order in which they were first heard of. Who is gone and has been started again is no longer missed. */
   members(): readonly Member[] {
+    const all = this.#all()
+    return all.filter((one) => !(one.isGone && all.some((other) => isSuccessor(other, one))))
+  }
+
+  #all(): Member[] {
     const nowMs = this.#parts.nowMs()
     return [...this.#seen].map(([key, { word, firstAtMs, atMs }]) => {
       const { beat: _beat, everyMs, ...told } = word
@@ -112,6 +117,11 @@ export class WorkersSeen {
       return undefined
     }
   }
+}
+
+/** Two on one machine may have the same name: who was there before the other fell silent has not replaced it. */
+function isSuccessor(other: Member, gone: Member): boolean {
+  return !other.isGone && other.name === gone.name && other.knownMs < gone.silentMs
 }
 
 /** A server looks at itself: nothing is late. */

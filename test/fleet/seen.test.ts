@@ -137,6 +137,25 @@ test('who tells more often is missed sooner', async () => {
   ])
 })
 
+test('who is started again under its name is not missed any more; of two with one name, the other’s life is no excuse', async () => {
+  const blobs = new FakeBlobs()
+  const { clock, seen } = reader(blobs)
+  const told = (beat: number) => word(beat, { phase: 'ready', facts: FACTS, name: 'gpu-1', everyMs: 2000 })
+  await blobs.put('workers/first.json', told(1))
+  await blobs.put('workers/twin.json', told(1))
+  await seen.look()
+  clock.nowMs = 8000
+  await blobs.put('workers/twin.json', told(2))
+  await seen.look()
+  const shown = () => seen.members().map(({ id, isGone }) => (isGone ? `${id} is gone` : id))
+  expect(shown()).toEqual(['first is gone', 'twin'])
+
+  await blobs.put('workers/second.json', told(1))
+  await seen.look()
+
+  expect(shown()).toEqual(['twin', 'second'])
+})
+
 test('a worker of a version that tells less is called by its id', async () => {
   const blobs = new FakeBlobs()
   const { seen } = reader(blobs)
