@@ -3,7 +3,8 @@ import { expect, test } from 'vitest'
 import { plainWords, truthOf } from '../end-to-end/server.ts'
 import { REDIS } from '../jobs/redis-server.ts'
 import { LbStatus } from '../../src/http/lb-status.ts'
-import { clip, type Server, startServer, temporaryDirectory } from './servers.ts'
+import { keepAsking } from './clients.ts'
+import { type Server, startServer, temporaryDirectory } from './servers.ts'
 import { startStores } from './stores.ts'
 
 test.skipIf(REDIS === undefined)(
@@ -70,37 +71,4 @@ async function statusOf({ url }: Server) {
 async function statesOf(server: Server): Promise<Record<string, string>> {
   const { workers } = await statusOf(server)
   return Object.fromEntries(workers.map(({ name, state }) => [name, state]))
-}
-
-/** So many clients, each with one recording after the other. */
-function keepAsking({ url }: Server, count: number) {
-  const texts: string[] = []
-  const refusals: string[] = []
-  let isOver = false
-  let told = () => {}
-  const one = async () => {
-    while (!isOver) {
-      const body = new FormData()
-      body.append('file', await clip('da.wav'), 'da.wav')
-      const response = await fetch(`${url}/v1/audio/transcriptions`, { method: 'POST', body })
-      const answer = await response.text()
-      if (response.ok) texts.push((JSON.parse(answer) as { text: string }).text)
-      else refusals.push(`${response.status} ${answer}`)
-      told()
-    }
-  }
-  const everybody = Promise.all(Array.from({ length: count }, one))
-  return {
-    /** Resolves when so many more have been answered. */
-    answered: (more: number) =>
-      new Promise<void>((resolve) => {
-        const enough = texts.length + refusals.length + more
-        told = () => texts.length + refusals.length >= enough && resolve()
-      }),
-    async leave() {
-      isOver = true
-      await everybody
-      return { texts, refusals }
-    },
-  }
 }
