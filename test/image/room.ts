@@ -33,7 +33,12 @@ export interface Wish {
 const UNSHARE = 'unshare'
 const ENTER = join(import.meta.dirname, 'enter.sh')
 const NAMESPACES = [
-  ...['--mount', '--pid', '--fork', '--kill-child', '--propagation', 'private'],
+  '--mount',
+  '--pid',
+  '--fork',
+  '--kill-child',
+  '--propagation',
+  'private',
   ...(IS_ROOT ? [] : ['--user', '--map-root-user']),
 ]
 
