@@ -1,5 +1,5 @@
 /** Starts real Caddys with this repository's Caddyfile: on free ports, with certificates of their own in a directory that is deleted. */
-import { execFileSync, spawn } from 'node:child_process'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { randomInt } from 'node:crypto'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
@@ -72,6 +72,9 @@ export async function startCaddy(program: CaddyProgram, settings: Settings): Pro
   const accesses: string[] = []
   createInterface({ input: caddy.stdout }).on('line', (line) => accesses.push(line))
   const exited = once(caddy, 'exit')
+  // Asked kindly, it waits for whoever is connected. A test that was given up disposes of nothing.
+  const end = () => void caddy.kill('SIGKILL')
+  process.once('exit', end)
   await serves(caddy.stderr)
   const rootFile = join(directory, 'caddy', 'pki', 'authorities', 'local', 'root.crt')
   const root = tls === 'off' ? '' : await readFile(rootFile, 'utf8')
@@ -81,7 +84,7 @@ export async function startCaddy(program: CaddyProgram, settings: Settings): Pro
     bodyTimeout: 0,
   })
   const host = settings.SITE_ADDRESS ?? 'localhost'
-  if (tls !== 'off') await hasCertificate(host, httpsPort)
+  if (tls !== 'off') await hasCertificate(caddy, { host, port: httpsPort })
   const plainUrl = `http://${host}:${httpPort}`
   return {
     pid: caddy.pid ?? 0,
@@ -94,7 +97,8 @@ export async function startCaddy(program: CaddyProgram, settings: Settings): Pro
     accesses: () => accesses,
     async [Symbol.asyncDispose]() {
       await agent.destroy()
-      caddy.kill('SIGKILL') // asked kindly, it waits for whoever is connected
+      end()
+      process.off('exit', end)
       await exited
       await rm(directory, { recursive: true, force: true })
     },
@@ -151,14 +155,10 @@ async function serves(stderr: Readable): Promise<void> {
 }
 
 /** It makes its certificate while it serves already, and says so before it uses it: asks as fast as it answers. */
-async function hasCertificate(host: string, port: number): Promise<void> {
-  for (;;) {
-    const socket = connect({
-      host,
-      port,
-      rejectUnauthorized: false,
-      ...(host === 'localhost' && { servername: host }),
-    })
+async function hasCertificate(caddy: ChildProcess, where: { host: string; port: number }): Promise<void> {
+  const servername = where.host === 'localhost' && { servername: where.host }
+  while (caddy.exitCode === null) {
+    const socket = connect({ ...where, rejectUnauthorized: false, ...servername })
     const isThere = await once(socket, 'secureConnect').then(
       () => true,
       () => false,
@@ -166,6 +166,7 @@ async function hasCertificate(host: string, port: number): Promise<void> {
     socket.destroy()
     if (isThere) return
   }
+  throw new Error(`Caddy ended with ${caddy.exitCode} before it had a certificate`)
 }
 
 /**

@@ -22,14 +22,17 @@ import { answersAfterSilence } from './silence.ts'
 /** For a machine that has other things to do. */
 const PATIENCE_MS = 180_000
 
+const over = new AbortController()
 let silence: ReturnType<typeof answersAfterSilence>
 let server: RunningServer
 beforeAll(async () => {
-  silence = answersAfterSilence()
+  silence = answersAfterSilence(over.signal)
   silence.catch(() => {}) // awaited by the last test
   server = await startServer({ JOIN_RETRIES: 'off', TRUSTED_PROXIES: '127.0.0.0/8' })
 })
 afterAll(async () => {
+  over.abort()
+  await silence
   assert.deepEqual(await server.stop(), { exitCode: 0, leftovers: [] })
 })
 
@@ -112,7 +115,15 @@ test(
   async () => {
     const port = await freePort()
     const settings = { PORT: `${port}`, JOIN_RETRIES: 'off', TRUSTED_PROXIES: '127.0.0.0/8' }
-    const first = await startServer(settings)
+    await using started = new AsyncDisposableStack()
+    const start = async () => {
+      const one = await startServer(settings)
+      let end: ReturnType<typeof one.stop> | undefined
+      const stop = () => (end ??= one.stop())
+      started.defer(async () => void (await stop())) // whatever becomes of the test
+      return { ...one, stop }
+    }
+    const first = await start()
     await using caddy = await startCaddy(NEW_CADDY, { UPSTREAMS: `127.0.0.1:${port}` })
     const recording = await posted(new Blob([await readFile(join(AUDIO, 'da.wav'))]))
     const ask = async (id: string) => {
@@ -138,9 +149,9 @@ test(
     })
     await untilActive(first, (active) => active === clients.length)
     const ended = await first.stop()
-    second.resolve(await startServer(settings))
+    const last = await start()
+    second.resolve(last)
     const answers = (await Promise.all(clients)).flat()
-    const last = await second.promise
     await last.stop()
 
     expect(ended).toEqual({ exitCode: 0, leftovers: [] })

@@ -11,12 +11,16 @@ import { startStandIn } from './stand-in.ts'
 const SILENCE_MS = 75_000
 const PATH = '/v1/audio/transcriptions'
 
-/** How each was answered. They do nothing but wait, so whoever has something else to do begins with them. */
-export async function answersAfterSilence(): Promise<Record<string, number | undefined>> {
+/**
+ * How each was answered. They do nothing but wait, so whoever has something else to do begins with them.
+ *
+ * @param givenUp nobody wants to know any more: they are answered at once, and everything ends.
+ */
+export async function answersAfterSilence(givenUp: AbortSignal): Promise<Record<string, number | undefined>> {
   // Without signs of life from us: these are for proxies that cannot wait.
   await using server = await startStandIn({ EARLY_HEADERS_AFTER_SECONDS: '0' })
-  server.transcriber.before = async (_source, signal) => {
-    await passes(SILENCE_MS, undefined, { signal })
+  server.transcriber.before = async () => {
+    await passes(SILENCE_MS, undefined, { signal: givenUp })
   }
   const asked = CADDIES.map(async (program) => {
     await using caddy = await startCaddy(program, { UPSTREAMS: server.upstream })
