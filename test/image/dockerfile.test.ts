@@ -168,7 +168,7 @@ test('Kubernetes mounts what the image writes to, as the user of the image', () 
 test('every command of the entry point is a program that is there, replaces the shell, and is told to who asks', () => {
   const commands = [...entry.matchAll(/^ {2}(\w+)\) exec node (\S+) "\$@" ;;$/gm)]
 
-  expect(commands.map(([, name]) => name)).toEqual(['server', 'doctor', 'keys'])
+  expect(commands.map(([, name]) => name)).toEqual(['server', 'doctor', 'model', 'keys'])
   for (const [, name, file = ''] of commands) {
     expect(filesOf(file, context), `${name}: ${file}`).toEqual([file])
     expect(entry).toMatch(new RegExp(`none of:.*\\b${name}\\b`))

@@ -153,6 +153,22 @@ test.runIf(CAN)(`keys are made in it, in the volume that a server reads${ON}`, a
   expect(volumes.files()).toEqual(['/data/keys.json'])
 })
 
+test.runIf(CAN)(`a model is looked at in it${ON}`, async () => {
+  const built = await image.promise
+
+  const { exitCode, stdout, stderr } = await runContainer({
+    image: built,
+    volumes: newVolumes(built),
+    command: ['model', 'verify', 'models/tiny-da'],
+    environment: TINY,
+  })
+
+  expect({ exitCode, said: `${stdout}${stderr}` }).toEqual({
+    exitCode: 0,
+    said: expect.stringContaining('models/tiny-da') as string,
+  })
+})
+
 test.runIf(CAN)(`a word that is no command is answered with those that are${ON}`, async () => {
   const built = await image.promise
 
@@ -163,7 +179,7 @@ test.runIf(CAN)(`a word that is no command is answered with those that are${ON}`
   })
 
   expect(exitCode).toBe(2)
-  expect(stderr).toMatch(/'bash' is none of: server .*doctor, keys/)
+  expect(stderr).toMatch(/'bash' is none of: server .*doctor, model, keys/)
 })
 
 test.runIf(CAN)('a server that is not there is not healthy', async () => {
