@@ -213,6 +213,7 @@ test.runIf(CAN)(
       ['LICENSE', 'deploy', 'models', 'node_modules', 'package.json', 'python', 'src'].toSorted(),
     )
     expect(inside('app', 'python')).toEqual(['whisper_worker'])
+    expect(inside('app', 'python', 'whisper_worker')).toContain('__pycache__')
     expect(packages).toContain('hono')
     for (const name of ['vitest', 'typescript', 'node', 'ffmpeg-static', '.bin'])
       expect(packages).not.toContain(name)
