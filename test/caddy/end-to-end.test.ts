@@ -59,6 +59,9 @@ describe.each(CADDIES)('through $name', (program) => {
     ['the same, streaming', process.execPath, 'streaming.ts', 'NODE_EXTRA_CA_CERTS'],
     ['OpenAI’s SDK for Python', join(ROOT, '.venv', 'bin', 'python'), 'openai-python.py', 'SSL_CERT_FILE'],
     ['curl', 'sh', 'curl.sh', 'CURL_CA_BUNDLE'],
+    ['the laptop’s program for Node', process.execPath, 'laptop.ts', 'NODE_EXTRA_CA_CERTS'],
+    ['the one for Python', join(ROOT, '.venv', 'bin', 'python'), 'laptop.py', 'SSL_CERT_FILE'],
+    ['the one for curl', 'sh', 'laptop.sh', 'CURL_CA_BUNDLE'],
   ])(
     '%s gets the text, when it is told which root to trust',
     async (_name, command, example, rootVariable) => {
