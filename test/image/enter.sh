@@ -59,7 +59,7 @@ done
 ln -s /proc/self/fd "$root/dev/fd"
 ln -s /proc/self/fd/1 "$root/dev/stdout"
 ln -s /proc/self/fd/2 "$root/dev/stderr"
-[ -n "$LAYERS" ] || mount -o remount,ro "$root"
+[ -n "$LAYERS" ] || mount -o remount,bind,ro "$root"
 
 # Not chroot: who is in one may make no namespaces, and ffmpeg is shut in by them.
 cd "$root"

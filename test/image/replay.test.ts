@@ -124,22 +124,26 @@ test.runIf(CAN)(`its user may write to its volumes and to /tmp, and nowhere else
   expect(stdout.trim().split('\n')).toEqual(['1000', '/dev/shm', '/data', '/models', '/cache', '/tmp'])
 })
 
-test.runIf(CAN)(`the doctor runs in it, and a recording is transcribed for him${ON}`, async () => {
-  const built = await image.promise
+test.runIf(CAN)(
+  `the doctor runs in it, and a recording is transcribed for him${ON}`,
+  async () => {
+    const built = await image.promise
 
-  const { stdout, stderr } = await runContainer({
-    image: built,
-    volumes: newVolumes(built),
-    command: ['doctor', '--json'],
-    environment: { ...TINY, PORT: await freePort() },
-  })
+    const { stdout, stderr } = await runContainer({
+      image: built,
+      volumes: newVolumes(built),
+      command: ['doctor', '--json'],
+      environment: { ...TINY, PORT: await freePort() },
+    })
 
-  expect(stderr).toBe('')
-  const { findings } = JSON.parse(stdout) as { findings: { name: string; state: string; says: string }[] }
-  const failed = findings.filter(({ state }) => state === 'fail')
-  expect(failed).toEqual([])
-  expect(findings.find(({ name }) => name === 'transcription')).toMatchObject({ state: 'ok' })
-})
+    expect(stderr).toBe('')
+    const { findings } = JSON.parse(stdout) as { findings: { name: string; state: string; says: string }[] }
+    const failed = findings.filter(({ state }) => state === 'fail')
+    expect(failed).toEqual([])
+    expect(findings.find(({ name }) => name === 'transcription')).toMatchObject({ state: 'ok' })
+  },
+  180_000,
+)
 
 test.runIf(CAN)(`keys are made in it, in the volume that a server reads${ON}`, async () => {
   const built = await image.promise
