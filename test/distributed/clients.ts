@@ -18,7 +18,9 @@ export function keepAsking({ url }: Pick<Server, 'url'>, count: number) {
       told()
     }
   }
-  const everybody = Promise.all(Array.from({ length: count }, one))
+  // Who finds nobody there has been refused, too, and asks no more.
+  const asking = () => one().catch((error: unknown) => void refusals.push(String(error)))
+  const everybody = Promise.all(Array.from({ length: count }, asking))
   return {
     /** Resolves when so many more have been answered. */
     answered: (more: number) =>

@@ -9,7 +9,7 @@ import { startStores } from './stores.ts'
 
 test.skipIf(REDIS === undefined)(
   'a worker that is killed is told of as gone, and whoever asks is answered all the time',
-  { timeout: 180_000 },
+  { timeout: 300_000 },
   async () => {
     const { settings } = await startStores()
     // Otherwise the second who sends the same recording is answered with what the first one got.
@@ -23,24 +23,25 @@ test.skipIf(REDIS === undefined)(
       startServer(await temporaryDirectory(), { ...settings, ROLE: 'worker', WORKER_ID: name })
     const [victim, survivor] = await Promise.all([start('gpu-1'), start('gpu-2')])
     await expect.poll(() => statesOf(api), WHILE).toEqual({ 'gpu-1': 'ready', 'gpu-2': 'ready' })
-    const both = await statusOf(api)
-    expect(both).toMatchObject({
-      status: 'healthy',
-      totals: { workers: 2, working: 2, taken_out: 0, slots: 2, places: 16 },
-      models: ['tiny-da'],
-      jobs: { reachable: true },
-    })
+    // Polled all along: who is late on a busy machine is gone for a moment.
+    await expect
+      .poll(() => statusOf(api), WHILE)
+      .toMatchObject({
+        status: 'healthy',
+        totals: { workers: 2, working: 2, taken_out: 0, slots: 2, places: 16 },
+        models: ['tiny-da'],
+        jobs: { reachable: true },
+      })
 
     const clients = keepAsking(api, 3)
     await clients.answered(6)
     await victim.kill('SIGKILL')
     await expect.poll(() => statesOf(api), WHILE).toMatchObject({ 'gpu-1': 'gone' })
-    const one = await statusOf(api)
-    expect(one).toMatchObject({
-      status: 'degraded',
-      totals: { workers: 2, working: 1, taken_out: 1, slots: 1 },
-    })
-    expect(one.workers.find(({ name }) => name === 'gpu-1')?.reason).toMatch(/^It has told nothing for \d+ s/)
+    await expect
+      .poll(() => statusOf(api), WHILE)
+      .toMatchObject({ status: 'degraded', totals: { workers: 2, working: 1, taken_out: 1, slots: 1 } })
+    const victimNow = (await statusOf(api)).workers.find(({ name }) => name === 'gpu-1')
+    expect(victimNow?.reason).toMatch(/^It has told nothing for \d+ s/)
     await clients.answered(6)
 
     // Started again, as whoever looks after its process does it, it is not missed any more.
@@ -62,7 +63,7 @@ test.skipIf(REDIS === undefined)(
 )
 
 /** Python and the model take their time on a machine that others use. */
-const WHILE = { timeout: 60_000, interval: 100 }
+const WHILE = { timeout: 120_000, interval: 100 }
 
 async function statusOf({ url }: Server) {
   return LbStatus.parse(await (await fetch(`${url}/lb-status`)).json())
