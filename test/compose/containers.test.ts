@@ -150,7 +150,14 @@ test('Caddy is believed when it says whom a request comes from, as on any networ
   const { environment = {} } = service(everything(), 'server')
   const { trustedProxies } = readConfig({ TRUSTED_PROXIES: environment['TRUSTED_PROXIES'] ?? '' })
 
-  expect(trustedProxies).toEqual(['10.0.0.0/8', '172.16.0.0/12', '192.168.0.0/16', 'fc00::/7'])
+  expect(trustedProxies).toEqual([
+    '10.0.0.0/8',
+    '172.16.0.0/12',
+    '192.168.0.0/16',
+    'fc00::/7',
+    '127.0.0.0/8',
+    '::1/128',
+  ])
 })
 
 test.each([
