@@ -57,9 +57,14 @@ export function doorOf(environment: Environment, isContainer: boolean): Door {
   // compose.yaml publishes Caddy's ports under these.
   return {
     host: '127.0.0.1',
-    httpPort: Number(HTTP_PORT) || httpPort,
-    httpsPort: Number(HTTPS_PORT) || httpsPort,
+    httpPort: publishedPort(HTTP_PORT) ?? httpPort,
+    httpsPort: publishedPort(HTTPS_PORT) ?? httpsPort,
   }
+}
+
+/** `8080`, or `127.0.0.1:8080` for this machine alone. */
+function publishedPort(published = ''): number | undefined {
+  return Number(/(\d+)$/.exec(published.trim())?.[1]) || undefined
 }
 
 /** The first name of Caddy's SITE_ADDRESS, without scheme and port. Undefined: it names none. */

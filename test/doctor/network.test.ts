@@ -182,6 +182,12 @@ test.each([
   ['the usual ports', {}, false, '127.0.0.1 80 443'],
   ['a port of its own', { SITE_ADDRESS: `https://${HOST}:8443` }, false, '127.0.0.1 80 8443'],
   ['other ports of the machine', { HTTP_PORT: '8080', HTTPS_PORT: '8443' }, false, '127.0.0.1 8080 8443'],
+  [
+    'ports of the machine alone',
+    { HTTP_PORT: '127.0.0.1:8080', HTTPS_PORT: '127.0.0.1:8443' },
+    false,
+    '127.0.0.1 8080 8443',
+  ],
   ['ports of Caddy', { CADDY_HTTP_PORT: '8080', CADDY_HTTPS_PORT: '8443' }, true, 'caddy 8080 8443'],
   ["the machine's, inside", { HTTP_PORT: '8080', HTTPS_PORT: '8443' }, true, 'caddy 80 443'],
 ])('with %s, that is where Caddy is', (_what, environment, isContainer, expected) => {
