@@ -5,8 +5,6 @@ import { expect, test } from 'vitest'
 import packageJson from '../../package.json' with { type: 'json' }
 import { compose, composed, type Project, ROOT, service } from './client.ts'
 
-/** Not in every checkout as long as it is written beside this. */
-
 const BASE = ['caddy', 'server']
 const WORK = ['objects', 'valkey', 'worker']
 const WATCH = ['grafana', 'prometheus']
@@ -109,6 +107,14 @@ test('every secret is a file in secrets/, and given to somebody', () => {
   expect(Object.keys(secrets).toSorted()).toEqual([...used].toSorted())
   for (const [name, { file }] of Object.entries(secrets))
     expect(relative(directory, file)).toBe(join('secrets', name))
+})
+
+test('Valkey is the release that a cluster has', () => {
+  const { image } = service(everything(), 'valkey')
+
+  expect(readFileSync(join(ROOT, 'deploy/kubernetes/base/valkey.yaml'), 'utf8')).toContain(
+    `image: docker.io/${image}\n`,
+  )
 })
 
 test('images are of one version each: ours is that of package.json', () => {

@@ -226,6 +226,7 @@ test('a worker has a GPU of its own on a node that has one, and waits for nobody
   expect(worker.spec.replicas).toBeUndefined()
   expect(await configOf({ name: 'worker', workload: worker, manifests: overlays.gpu })).toMatchObject({
     device: 'cuda',
+    isGpuRequired: true,
   })
 })
 
