@@ -54,8 +54,12 @@ const COMPOSE = {
       'private_ranges',
       'With CADDY_TLS=off: proxies whose X-Forwarded-For Caddy believes, separated by spaces',
     ],
-    ['HTTP_PORT', '80', 'Port of this machine for HTTP; a certificate may need it to be 80'],
-    ['HTTPS_PORT', '443', 'Port of this machine for HTTPS, TCP and UDP'],
+    [
+      'HTTP_PORT',
+      '80',
+      'Port of this machine for HTTP, or 127.0.0.1:80 for itself alone; a certificate may need it to be 80',
+    ],
+    ['HTTPS_PORT', '443', 'The same for HTTPS, TCP and UDP'],
     [
       'ADMIN_PORT',
       '8000',
@@ -69,7 +73,7 @@ const COMPOSE = {
   ],
   "Hugging Face's own": [
     ['HF_TOKEN', '', 'For models that ask for one'],
-    ['HF_HUB_OFFLINE', '0', '1: the model is there, and nobody looks for a newer one'],
+    ['HF_HUB_OFFLINE', '0', '1: the Hub is asked for nothing, not even for a model that is not here'],
   ],
 }
 

@@ -9,7 +9,7 @@ import { expect, onTestFinished, test } from 'vitest'
 import { readConfig } from '../../src/config.ts'
 import { composed, type Project, ROOT, secondsOf, service } from './client.ts'
 
-/** Not in every checkout as long as it is built beside this. */
+/** The same program in two roles. */
 const OURS = ['server', 'worker']
 const PROFILES = ['distributed', 'observability', 'tunnel', 'tunnel-cloudflare']
 const everything = (env?: string) =>
