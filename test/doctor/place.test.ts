@@ -121,7 +121,14 @@ test.each([
     'docker compose run --rm server model pull, or MODEL=DIRECTORY',
   ],
   ['npm run doctor -- --online, later', 'docker compose run --rm server doctor --online, later'],
-  ['LOG_LEVEL=debug npm start, which', 'docker compose run --rm -e LOG_LEVEL=debug server, which'],
+  [
+    'LOG_LEVEL=debug npm start, which',
+    'LOG_LEVEL=debug in .env, then docker compose up -d server && docker compose logs -f server, which',
+  ],
+  [
+    'with the server stopped: mv /data/jobs/jobs.sqlite /data/jobs/jobs.sqlite.broken',
+    'with the server stopped: docker compose run --rm --no-deps --entrypoint mv server /data/jobs/jobs.sqlite /data/jobs/jobs.sqlite.broken',
+  ],
   ['npm ci', 'docker compose build --no-cache server'],
   ['apt install ffmpeg, or FFMPEG_PATH', 'docker compose build --no-cache server, or FFMPEG_PATH'],
   [
