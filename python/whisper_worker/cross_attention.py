@@ -24,7 +24,7 @@ from whisper_worker.linears import has_onednn
 # where two products take 0.5. In float32 the products win a little (0.95 against 0.52 ms, at worst
 # equal), once there are enough keys to pay for three calls instead of one.
 _FEW_QUERIES = 32
-_MANY_KEYS = 256
+MANY_KEYS = 256
 # The encoder's 1500 queries: SDPA takes 40 ms a layer of whisper-small's shape on two cores, and no
 # less in bfloat16, whose instructions it does not use. Two products take 16 in bfloat16 and, by
 # oneDNN, 25 in float32. In bfloat16 their scores are rounded, as in transformers' eager attention:
@@ -55,7 +55,7 @@ def prefers_products(query: torch.Tensor, key: torch.Tensor) -> bool:
     """Never by the number of rows: a row's result must not depend on its neighbours."""
     if query.device.type != "cpu" or query.shape[2] > _FEW_QUERIES:
         return False
-    return query.dtype != torch.float32 or (query.shape[2] == 1 and key.shape[2] >= _MANY_KEYS)
+    return query.dtype != torch.float32 or (query.shape[2] == 1 and key.shape[2] >= MANY_KEYS)
 
 
 def _by_products(

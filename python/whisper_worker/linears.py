@@ -16,6 +16,7 @@ from torch import nn
 from transformers import WhisperForConditionalGeneration
 
 from whisper_worker.failures import FatalFailure
+from whisper_worker.opaque_layer import OpaqueLayer
 
 # A whole step of 12 layers of width 768 at 1, 4 and 8 rows, and an encoder pass of 1500 rows, in ms
 # (random weights, CPU time of one Zen 5 thread, torch 2.13; least of 6 steps, one encoder pass):
@@ -55,23 +56,23 @@ def pack_linears(
     return "plain"
 
 
-class OneDnnLinear(nn.Module):
+class OneDnnLinear(OpaqueLayer):
     """The weight in oneDNN's own layout: 1.6 to 2 times as fast at 1 to 32 rows, and a row's result
     does not depend on how many others are computed with it (nn.Linear's does).
     """
 
     def __init__(self, linear: nn.Linear) -> None:
-        super().__init__()
+        super().__init__(linear.out_features)
         ops: Any = torch.ops.mkldnn
         self._multiply = ops._linear_pointwise
         self._packed = ops._reorder_linear_weight(linear.weight.detach(), _TYPICAL_ROWS)
         self._bias = None if linear.bias is None else linear.bias.detach()
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def compute(self, inputs: torch.Tensor) -> torch.Tensor:
         return self._multiply(inputs, self._packed, self._bias, "none", [], "")
 
 
-class Int8Linear(nn.Module):
+class Int8Linear(OpaqueLayer):
     """Weights in int8 with one scale per output, inputs in 8 bits with one scale per row.
 
     FBGEMM's own dynamic quantisation takes one scale for all rows: then a row's text would depend
@@ -79,12 +80,12 @@ class Int8Linear(nn.Module):
     """
 
     def __init__(self, linear: nn.Linear, engine: str) -> None:
-        super().__init__()
+        super().__init__(linear.out_features)
         self._multiply = _fixed_scale if engine == "fbgemm" else _found_scale
         self._packed = _pack_int8(linear.weight.detach().float(), engine)
         self._bias = None if linear.bias is None else linear.bias.detach().float()
 
-    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+    def compute(self, inputs: torch.Tensor) -> torch.Tensor:
         rows = inputs.float()
         # abs().amax() is vectorised; vector_norm(inf) and aminmax take 6 to 20 times as long.
         peak = rows.abs().amax(-1, keepdim=True).clamp_min_(_SMALLEST)  # (..., 1)

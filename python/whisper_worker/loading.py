@@ -66,6 +66,8 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
     )
     placement = placement.for_model(_count_parameters(checkpoint))
     send(Loading("loading", "reading the weights", None))
+    if placement.compute_type == "float32":
+        torch.backends.cudnn.allow_tf32 = False  # else a GPU's convolutions are not float32's
     network = _load_network(checkpoint, placement)
     _set_threads(network, placement)
     tokenizer = _load_tokenizer(checkpoint)
@@ -74,8 +76,6 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
     _pack(network, facts, log_mel, placement)
     if placement.device.type == "cpu":
         use_products(network, lowers=placement.lowers_attention)
-    if wanted.compiles:
-        _compile(network, placement)
     try:
         loaded = WhisperModel(
             network=network,
@@ -88,11 +88,13 @@ def load_model(checkpoint: Checkpoint, wanted: Wanted, send: Send) -> WhisperMod
             ),
             detector=choose_detector(),
             has_graphs=wanted.has_graphs,
+            compiles=wanted.compiles,
         )
     except RuntimeError as error:  # torch's own for CUDA is one of these
         message = f"No memory for {placement.slots} slots; lower SLOTS. {_first_line(error)}"
         raise FatalFailure("device_failed", message) from error
-    send(Loading("warming_up", "first inference", None))
+    detail = "first inference, compiling" if wanted.compiles else "first inference"
+    send(Loading("warming_up", detail, None))
     _warm_up(loaded)
     return loaded
 
@@ -206,16 +208,6 @@ def _front_end(
             )
     extractor = WhisperFeatureExtractor(feature_size=network.config.num_mel_bins)
     return LogMel(extractor.mel_filters, placement.device)
-
-
-def _compile(network: WhisperForConditionalGeneration, placement: Placement) -> None:
-    """Fuse the decoder's small kernels, for all numbers of rows and lengths of the past.
-
-    It happens at the first inference of a kind: some are left for the first requests.
-    """
-    decoder: Any = network.model.decoder
-    decoder.forward = torch.compile(decoder.forward, fullgraph=True, dynamic=None)
-    placement.reasons["compile"] = "asked for"
 
 
 def _warm_up(model: WhisperModel) -> None:

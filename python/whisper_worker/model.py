@@ -14,6 +14,7 @@ import torch
 import transformers
 from transformers import WhisperForConditionalGeneration, WhisperTokenizer
 
+from whisper_worker.compiling import compiler_problems
 from whisper_worker.detector import ChosenDetector
 from whisper_worker.device import Placement
 from whisper_worker.encoder_pass import encode
@@ -51,6 +52,7 @@ class WhisperModel:
         identity: ModelIdentity,
         detector: ChosenDetector,
         has_graphs: bool = True,
+        compiles: bool = False,
     ) -> None:
         self.network = network
         self._tokenizer = tokenizer
@@ -66,8 +68,11 @@ class WhisperModel:
             facts,
             placement.slots,
             has_graphs=has_graphs,
+            compiles=compiles,
             cross_dtype=placement.cross_dtype,
         )
+        if compiles:
+            placement.reasons["compile"] = "asked for: the decoder's steps"
         is_cuda = placement.device.type == "cuda"
         self._decoder = SlotDecoder(
             self._slots, facts, self._token_bytes, look_ahead=1 if is_cuda else 0
@@ -152,7 +157,7 @@ class WhisperModel:
     @torch.inference_mode()
     def rehearse(self) -> None:
         """Take the common steps once, while nobody waits for them."""
-        with _device_problems():
+        with _device_problems(), compiler_problems():
             problem = self._slots.rehearse()
         if problem is not None:
             self._placement.reasons["cuda_graphs"] = f"some steps run without: {problem}"

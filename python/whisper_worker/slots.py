@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import torch
 from transformers import WhisperForConditionalGeneration
 
+from whisper_worker.compiling import compiled
+from whisper_worker.cross_attention import MANY_KEYS
 from whisper_worker.recorded_queries import RecordedQueries
 from whisper_worker.repair import GenerationFacts
 from whisper_worker.sampling import gumbel_noise
@@ -54,10 +56,16 @@ class Slots:
         count: int,
         *,
         has_graphs: bool = True,
+        compiles: bool = False,
         cross_dtype: torch.dtype | None = None,
     ) -> None:
         self.count = count
         self._network = network
+        self._compiles = compiles
+        # Steps are compiled, beginnings are not: those come once a text, in many more shapes.
+        self._decoder_of_steps = (
+            compiled(network.model.decoder) if compiles else network.model.decoder
+        )
         self._vocabulary = facts.vocabulary
         self._heads = facts.alignment_heads
         device = network.device
@@ -174,10 +182,16 @@ class Slots:
         return self._advance(count, past, is_hot=is_hot, is_stamped=is_stamped)
 
     def rehearse(self) -> str | None:
-        """On CUDA, capture the common sizes before anybody waits. Only while no row is in use.
+        """Compile the steps, and on CUDA capture the common sizes, before anybody waits for them.
+        Only while no row is in use.
 
         Answers what cannot be captured, and why; None when all can.
         """
+        if self._compiles:
+            # One row, some, all; two lengths, after which length is a variable; the whole past.
+            for count in sorted({1, min(2, self.count), self.count}):
+                for past in (PAST_BUCKET, 2 * PAST_BUCKET, MANY_KEYS, self.positions_available):
+                    self._step(count, past, is_hot=False, is_stamped=False)
         if self._graphs is None:
             return None
         sizes = {round_up_rows(count, self.count) for count in range(1, self.count + 1)}
@@ -241,18 +255,18 @@ class Slots:
         Without a mask it is a beginning: the tokens see each other, causally, and no past.
         """
         count, tokens = ids.shape
-        past = 0
+        past, decoder = 0, self._network.model.decoder
         if mask is None:
             mask = torch.ones(tokens, tokens, dtype=torch.bool, device=ids.device).tril()[
                 None, None
             ]
         else:
-            past = mask.shape[-1]
+            past, decoder = mask.shape[-1], self._decoder_of_steps
         aim = Aim(first, count, positions, past)
         self._cache.aim(aim)
         self._queries.aim = aim
         try:
-            return self._network.model.decoder(
+            return decoder(
                 input_ids=ids,
                 attention_mask=mask,
                 encoder_hidden_states=self._encoder_stand_in[:count],

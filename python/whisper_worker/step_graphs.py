@@ -9,7 +9,8 @@ decided here; what a step computes is not known.
 # pyright: basic
 from __future__ import annotations
 
-from typing import Protocol, TypeAlias
+from contextlib import suppress
+from typing import Any, Protocol, TypeAlias
 
 import torch
 
@@ -71,9 +72,20 @@ class StepGraphs:
         except RuntimeError as error:
             # A failed capture leaves its own stream as the current one (torch 2.13).
             torch.cuda.set_stream(stream)
-            self.problem = f"{rows} rows: {str(error).splitlines()[0]}"
+            self._stop_recording()
+            # Ending it says only that it was invalidated; what the step did wrong was said before.
+            cause = error.__context__ if isinstance(error.__context__, RuntimeError) else error
+            self.problem = f"{rows} rows: {(str(cause).splitlines() or [type(cause).__name__])[0]}"
             return None
         return graph, result
+
+    def _stop_recording(self) -> None:
+        """An invalidated capture also leaves torch's allocator recording (2.13): it would refuse to
+        give memory back, when it runs out too, and to begin another capture.
+        """
+        torch_c: Any = torch._C
+        with suppress(RuntimeError):  # it had stopped by itself
+            torch_c._cuda_endAllocateToPool(torch.cuda.current_device(), self._pool)
 
 
 def round_up_rows(count: int, slots: int) -> int:
