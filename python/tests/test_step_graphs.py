@@ -1,4 +1,4 @@
-"""When a step is captured and what happens when it cannot be; the device's own part is a stand-in."""
+"""When a step is captured, and what happens when it cannot be. The device is a stand-in."""
 
 from contextlib import contextmanager
 

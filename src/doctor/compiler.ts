@@ -8,7 +8,9 @@ export async function checkCompiler(
 ): Promise<Finding> {
   const probe = await python()
   const isForGpu = probe.torch?.gpu != null
-  const compilers = isForGpu ? [CC, 'gcc', 'clang'] : [CXX, 'g++', 'clang++']
+  // On a CPU torch calls the one that CXX names, or else g++, and tries no other.
+  const isNamed = CXX !== undefined && CXX !== ''
+  const compilers = isForGpu ? [CC, 'gcc', 'clang'] : [isNamed ? CXX : 'g++']
   const found = await firstThatRuns(
     compilers.filter((name) => name !== undefined && name !== ''),
     run,

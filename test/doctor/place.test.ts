@@ -50,6 +50,8 @@ test.each([
   ['a GPU and gcc', cudaTorch(), {}, 'gcc', 'ok', /^gcc 14; .*Python\.h$/],
   ['a GPU and the compiler of CC', cudaTorch(), { CC: 'cc' }, 'cc', 'ok', /^cc 14/],
   ['a CPU and g++', CPU_TORCH, {}, 'g++', 'ok', /^g\+\+ 14$/],
+  ['a CPU and the compiler of CXX', CPU_TORCH, { CXX: 'clang++' }, 'clang++', 'ok', /^clang\+\+ 14$/],
+  ['a CPU and clang++ that nobody names', CPU_TORCH, {}, 'clang++', 'fail', /needs a C\+\+ compiler$/],
   ['a CPU and gcc alone', CPU_TORCH, {}, 'gcc', 'fail', /needs a C\+\+ compiler$/],
   ['a GPU and nothing', cudaTorch(), {}, '', 'fail', /needs a C compiler and Python\.h$/],
 ])('with %s, COMPILE=on is judged', async (_what, torch, environment, compiler, state, says) => {
