@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import {
+  ask,
   fingerprint,
   pythonRequirements,
   ROOT,
@@ -25,7 +26,9 @@ export function provideImageParts() {
   // The test says that it was skipped.
   if (process.platform !== 'linux' || !runs('unshare', '--mount', ...asRoot, 'true')) return
   collectWheels()
-  if (!isRoot || !runs('apt-get', '--version') || !installDebian()) unpackPrograms()
+  // Debian's own Python cannot be laid into another Debian (test/image/base-images.ts).
+  const isDebians = ask(VENV_PYTHON, ['-c', 'import sys; print(sys.base_prefix)']) === '/usr'
+  if (!isRoot || isDebians || !runs('apt-get', '--version') || !installDebian()) unpackPrograms()
 }
 
 /** For the Python of .venv: its version, and the build of torch that this machine gets from where pip looks. */

@@ -62,7 +62,7 @@ test.each(['SIGINT', 'SIGKILL'] as const)(
 
     expect(first.exitCode).toBe(signal === 'SIGINT' ? 130 : null)
     const shown = (await machine.run(['list'])).out
-    expect(shown).toMatch(/acme\/tiny-da {2}85fadab00000 {2}\d\.\d MB of 5\.1 MB {2}not whole/)
+    expect(shown).toMatch(/acme\/tiny-da {2}85fadab00000 {2}\d+\.\d [kM]B of 5\.1 MB {2}not whole/)
     expect(await machine.run(['pull'])).toMatchObject({ exitCode: 0 })
     const [whole, rest] = hub.rangesOfWeights()
     expect(whole).toBeUndefined()
