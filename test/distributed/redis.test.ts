@@ -1,9 +1,8 @@
 // One api and two workers, each with a directory of its own: Redis has the jobs, an S3 store has the recordings.
 import OpenAI, { toFile } from 'openai'
-import { expect, onTestFinished, test } from 'vitest'
+import { expect, test } from 'vitest'
 import { plainWords, repeated, truthOf } from '../end-to-end/server.ts'
-import { REDIS, startRedis } from '../jobs/redis-server.ts'
-import { startS3 } from '../jobs/s3-server.ts'
+import { REDIS } from '../jobs/redis-server.ts'
 import {
   clip,
   firstWindow,
@@ -14,24 +13,13 @@ import {
   submit,
   temporaryDirectory,
 } from './servers.ts'
+import { startStores } from './stores.ts'
 
 test.skipIf(REDIS === undefined)(
   'an api without an engine answers by its workers, and when one is killed the other goes on after its last window',
   { timeout: 180_000 },
   async () => {
-    const redis = await startRedis()
-    onTestFinished(() => redis[Symbol.asyncDispose]())
-    const s3 = await startS3()
-    onTestFinished(() => s3[Symbol.asyncDispose]())
-    const shared = {
-      QUEUE_URL: redis.url,
-      JOB_STORAGE: 's3',
-      AWS_ACCESS_KEY_ID: s3.settings.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: s3.settings.secretAccessKey,
-      S3_STORAGE_BUCKET: s3.settings.bucket,
-      S3_ENDPOINT_URL: s3.settings.endpointUrl,
-      JOB_LEASE_SECONDS: '4',
-    }
+    const { redis, settings: shared } = await startStores()
     const directories = await Promise.all([1, 2, 3].map(temporaryDirectory))
     const [apiDirectory = '', ...workerDirectories] = directories
     const nothing = { PYTHON_PATH: '/nonexistent/python', FFMPEG_PATH: '/nonexistent/ffmpeg' }
